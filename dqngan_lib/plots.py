@@ -1,0 +1,218 @@
+"""Figures, tables and films in one style, each with a description for those who cannot see it."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import HTML, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from dqngan_lib.dqn import History
+from dqngan_lib.runtime import headless
+
+COLORS = {
+    "real": "#000000",
+    "generated": "#D55E00",
+    "dqn": "#0072B2",
+    "discriminator": "#CC79A7",
+    "baseline": "#8C8C8C",
+    "ceiling": "#009E73",
+    "accent": "#E69F00",
+}
+"""One colour for one thing in every notebook; Okabe and Ito's palette for all kinds of sight."""
+
+plt.rcParams.update(
+    {
+        "figure.figsize": (7.0, 3.2),
+        "figure.dpi": 100,
+        "figure.constrained_layout.use": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 11,
+        "axes.titlelocation": "left",
+        "font.size": 10,
+        "image.interpolation": "nearest",
+        "legend.frameon": False,
+    }
+)
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure with its description under it, and close it.
+
+    Args:
+        figure: The figure.
+        alt: What a reader who cannot see it should know: what is drawn and what it shows. Put
+            no measured number into it.
+
+    Raises:
+        ValueError: The description is empty.
+    """
+    if not alt.strip():
+        raise ValueError("alt must describe the figure in a sentence or more")
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    plt.close(figure)
+    display({"image/png": base64.b64encode(png.getvalue()).decode()}, raw=True)
+    text = f"Figure: {alt.strip()}"
+    display({"text/plain": text, "text/markdown": f"*{text}*"}, raw=True)
+
+
+def table(rows: Sequence[Sequence[Any]], header: Sequence[str], caption: str) -> None:
+    """Display rows under a header, as a table in Lab and as aligned text elsewhere.
+
+    Args:
+        rows: Each as long as `header`; write numbers with the digits that mean something.
+        header: The names of the columns, with units.
+        caption: A sentence that says what the table shows.
+
+    Raises:
+        ValueError: A row has another length than the header.
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    for row in cells:
+        if len(row) != len(header):
+            raise ValueError(f"every row must have {len(header)} cells; got {row}")
+    lines = [caption, "", "| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in cells]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    plain = [caption]
+    for row in (header, *cells):
+        plain.append("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+    display({"text/markdown": "\n".join(lines), "text/plain": "\n".join(plain)}, raw=True)
+
+
+def seed_curves(
+    axes: Axes, x: Sequence[float], runs: Sequence[Sequence[float]], label: str, color: str
+) -> None:
+    """Draw one thin line a seed and their mean as a thick one.
+
+    Args:
+        axes: Where to draw.
+        x: What all runs share, such as steps.
+        runs: One sequence of values a seed, each as long as `x`.
+        label: Name for the legend.
+        color: A name in `COLORS`.
+    """
+    for run in runs:
+        axes.plot(x, run, color=COLORS[color], linewidth=0.7, alpha=0.5)
+    axes.plot(x, np.mean(runs, axis=0), color=COLORS[color], linewidth=2.2, label=label)
+
+
+def show_images(
+    images: Tensor, alt: str, *, columns: int = 10, title: str = "", scale: float = 2.0
+) -> None:
+    """Display a grid of pictures, each pixel a sharp square.
+
+    Args:
+        images: float `(n, 1 or 3, height, width)` in [0, 1].
+        alt: What the grid shows and what a row is.
+        columns: Pictures in a row.
+        title: A sentence above the grid.
+        scale: Screen pixels for each picture pixel.
+    """
+    grid = make_grid(images.detach().cpu().float().clamp(0, 1), columns, padding=2, pad_value=1.0)
+    height, width = grid.shape[1:]
+    figure, axes = plt.subplots(
+        figsize=(width * scale / 100, height * scale / 100 + (0.35 if title else 0))
+    )
+    axes.imshow(grid.permute(1, 2, 0))
+    axes.set_axis_off()
+    axes.set_title(title)
+    show(figure, alt)
+
+
+def film(frames: Sequence[np.ndarray], alt: str, *, seconds: float = 4.0, width: int = 400) -> None:
+    """Display pictures one after the other as an animated GIF that repeats.
+
+    Args:
+        frames: uint8 `(height, width)` or `(height, width, 3)`, at least one.
+        alt: What happens in the film.
+        seconds: How long one round takes.
+        width: Width on screen in pixels.
+
+    Raises:
+        ValueError: There is no frame.
+    """
+    if len(frames) == 0:
+        raise ValueError("frames must hold at least one picture")
+    # One small palette for the whole film keeps a notebook under its size limit.
+    pictures = [Image.fromarray(frame).convert("RGB").quantize(32) for frame in frames]
+    data = io.BytesIO()
+    pictures[0].save(
+        data,
+        format="GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=round(1000 * seconds / len(pictures)),
+        loop=0,
+    )
+    code = base64.b64encode(data.getvalue()).decode()
+    display(
+        HTML(f'<img alt="{html.escape(alt)}" width="{width}" src="data:image/gif;base64,{code}">')
+    )
+
+
+def figure_to_array(figure: Figure) -> np.ndarray:
+    """Return a figure as pixels, uint8 `(height, width, 3)`, and close it: one frame of a film."""
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    plt.close(figure)
+    return pixels
+
+
+class LiveCurve:
+    """A learning curve that is redrawn in place while training runs; pass it as `watch`.
+
+    With nobody watching (`COURSE_HEADLESS=1`) it does nothing.
+
+    Args:
+        what: Name of the score, with its unit.
+    """
+
+    def __init__(self, what: str = "score") -> None:
+        self.what = what
+        self._handle: Any = None
+
+    def __call__(self, history: History) -> None:
+        """Redraw the curve."""
+        if headless():
+            return
+        figure, axes = plt.subplots(figsize=(6, 2.4))
+        axes.plot(history.step, history.score, color=COLORS["dqn"], marker="o", markersize=3)
+        axes.set_xlabel("environment steps")
+        axes.set_ylabel(self.what)
+        if self._handle is None:
+            self._handle = display(figure, display_id=True)
+        else:
+            self._handle.update(figure)
+        plt.close(figure)
+
+
+def draw_cartpole(observation: Tensor | np.ndarray, title: str = "") -> Figure:
+    """Draw CartPole as seen from the side.
+
+    Args:
+        observation: The four numbers: position in metres, speed, angle in radians, its speed.
+        title: Text above the picture.
+    """
+    position, _, angle, _ = (float(number) for number in torch.as_tensor(observation))
+    figure, axes = plt.subplots(figsize=(3.6, 1.9), dpi=80)
+    axes.axhline(0, color=COLORS["baseline"], linewidth=1)
+    for edge in (-2.4, 2.4):
+        axes.axvline(edge, color=COLORS["baseline"], linestyle=":", linewidth=1)
+    axes.add_patch(plt.Rectangle((position - 0.25, 0), 0.5, 0.25, color=COLORS["real"]))
+    tip = position + np.sin(angle), 0.25 + np.cos(angle)
+    axes.plot([position, tip[0]], [0.25, tip[1]], color=COLORS["accent"], linewidth=5)
+    axes.set(xlim=(-2.6, 2.6), ylim=(-0.1, 1.5), aspect="equal", title=title)
+    axes.set_axis_off()
+    return figure
