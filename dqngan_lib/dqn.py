@@ -1,9 +1,11 @@
 """Deep Q-Networks (Mnih et al. 2015): the target, the agent, and the loop that trains it."""
 
+import math
 import time
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +49,13 @@ def backup_value(
     Raises:
         ValueError: An unknown backup, a missing or needless argument, or a temperature ≤ 0.
     """
+    if next_q_values.dim() < 2:
+        raise ValueError(
+            "next_q_values must be (batch, actions) or (batch, actions, height, width); got "
+            f"{tuple(next_q_values.shape)}"
+        )
+    if online_next_q_values is not None and backup != "double":
+        raise ValueError(f"online_next_q_values is for backup='double' alone; got {backup!r}")
     if backup == "double":
         if online_next_q_values is None or online_next_q_values.shape != next_q_values.shape:
             raise ValueError(
@@ -85,7 +94,12 @@ def td_target(
             "reward and next_value must have one shape, and terminated one number a row; got "
             f"{tuple(reward.shape)}, {tuple(next_value.shape)} and {tuple(terminated.shape)}"
         )
-    discount = torch.as_tensor(discount, dtype=reward.dtype, device=reward.device)
+    discount = torch.as_tensor(discount, dtype=next_value.dtype, device=next_value.device)
+    if discount.dim() > 0 and discount.shape != terminated.shape:
+        raise ValueError(
+            f"discount must be one number, or one a row, {tuple(terminated.shape)}; got the shape "
+            f"{tuple(discount.shape)}"
+        )
     if not ((discount >= 0) & (discount <= 1)).all():
         raise ValueError(f"discount must be from 0 to 1; got {discount}")
     going_on = discount * ~terminated.bool()
@@ -122,9 +136,12 @@ class DQNSettings:
     """How far the target network then moves to the online network; 1 copies it."""
     gradient_clip: float = 10.0
     """Greatest norm of the gradient."""
+    huber_delta: float = float("inf")
+    """TD errors up to this size are squared, larger ones count in proportion; inf squares all."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        _make_plain_numbers(self)
         _require(0 <= self.discount <= 1, "discount", self.discount, "from 0 to 1")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "> 0")
         _require(
@@ -134,12 +151,25 @@ class DQNSettings:
         _require(self.target_every >= 1, "target_every", self.target_every, ">= 1")
         _require(0 < self.target_rate <= 1, "target_rate", self.target_rate, "above 0, at most 1")
         _require(self.gradient_clip > 0, "gradient_clip", self.gradient_clip, "> 0")
+        _require(self.huber_delta > 0, "huber_delta", self.huber_delta, "> 0")
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
     """Raise an error that names the argument and what is allowed."""
     if not holds:
         raise ValueError(f"{name} must be {allowed}; got {value!r}")
+
+
+def _make_plain_numbers(settings: object) -> None:
+    """Turn NumPy's numbers into Python's, which any checkpoint can hold; refuse other things."""
+    for item in fields(settings):
+        if item.type not in (int, float):
+            continue
+        value, kind = getattr(settings, item.name), Integral if item.type is int else Real
+        if isinstance(value, bool) or not isinstance(value, kind):
+            allowed = "a whole number" if item.type is int else "a number"
+            raise TypeError(f"{item.name} must be {allowed}; got {value!r}")
+        setattr(settings, item.name, item.type(value))
 
 
 class DQN:
@@ -160,8 +190,10 @@ class DQN:
         self.settings = settings or DQNSettings()
         self.q_network = q_network
         self.target_network = deepcopy(q_network).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(q_network.parameters(), self.settings.learning_rate)
-        self.generator = torch.Generator().manual_seed(seed)
+        self.optimizer = torch.optim.Adam(
+            q_network.parameters(), self.settings.learning_rate, fused=True
+        )
+        self.generator = torch.Generator().manual_seed(int(seed))
         self.updates = 0
 
     @torch.no_grad()
@@ -211,8 +243,9 @@ class DQN:
     def update(self, batch: Batch) -> Tensor:
         """Take one gradient step on a batch from `ReplayBuffer.sample`.
 
-        The loss is Huber's (Mnih et al. 2015 clip the error to the same effect), weighted by the
-        field `weight` where there is one.
+        The loss is ½ (y − Q(s, a))², averaged over the batch, with the weights of the field
+        `weight` where there is one. A finite `huber_delta` clips the error as Mnih et al. (2015)
+        do; where Q-values are large that makes the rare failure count as little as a rounding.
 
         Returns:
             The TD errors before the step, `(batch,)` on the CPU; for pixels their mean.
@@ -222,11 +255,13 @@ class DQN:
         q_taken = self.q_network(observation).gather(1, action.unsqueeze(1)).squeeze(1)
         td_error = self.target(batch) - q_taken
         loss = nn.functional.huber_loss(
-            td_error, torch.zeros_like(td_error), reduction="none"
-        ).flatten(1 if td_error.dim() > 1 else 0)
+            td_error,
+            torch.zeros_like(td_error),
+            reduction="none",
+            delta=self.settings.huber_delta,
+        ).reshape(len(td_error), -1)
         if "weight" in batch:
-            weight = batch["weight"].to(loss.device)
-            loss = loss * weight.reshape(-1, *[1] * (loss.dim() - 1))
+            loss = loss * batch["weight"].to(loss.device).unsqueeze(1)
         self.optimizer.zero_grad()
         loss.mean().backward()
         nn.utils.clip_grad_norm_(self.q_network.parameters(), self.settings.gradient_clip)
@@ -260,7 +295,8 @@ class DQN:
         """Take over a state made by `state_dict`."""
         self.q_network.load_state_dict(state["q_network"])
         self.target_network.load_state_dict(state["target_network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # A copy: unlike a network, an optimiser would go on in the tensors that it is given.
+        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))
         self.generator.set_state(state["generator"])
         self.updates = state["updates"]
 
@@ -293,9 +329,12 @@ class TrainSettings:
     """α of prioritised replay; 0 draws uniformly."""
     evaluate_every: int = 5_000
     """Environment steps between two evaluations; episodes that are running then are cut off."""
+    stop_score: float = float("inf")
+    """A score that is good enough: the run ends at the first evaluation that reaches it."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        _make_plain_numbers(self)
         for name in ("steps", "capacity", "batch_size", "updates_per_step", "n_step"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         for name in ("epsilon_start", "epsilon_end", "epsilon_fraction", "learning_rate_end"):
@@ -303,7 +342,12 @@ class TrainSettings:
         _require(
             0 <= self.priority_alpha <= 1, "priority_alpha", self.priority_alpha, "from 0 to 1"
         )
-        _require(self.learn_after >= 0, "learn_after", self.learn_after, ">= 0")
+        _require(
+            0 <= self.learn_after <= self.capacity,
+            "learn_after",
+            self.learn_after,
+            f"from 0 to capacity={self.capacity}",
+        )
         _require(
             1 <= self.evaluate_every <= self.steps,
             "evaluate_every",
@@ -332,7 +376,7 @@ class History:
     @property
     def best_score(self) -> float:
         """The greatest score so far, −∞ before the first evaluation."""
-        return max(self.score, default=float("-inf"))
+        return max((score for score in self.score if not math.isnan(score)), default=-math.inf)
 
     @property
     def steps_per_second(self) -> float:
@@ -372,13 +416,16 @@ def train_dqn(
         The history of the run, including the pieces before a checkpoint.
 
     Raises:
-        ValueError: The checkpoint belongs to other settings or another seed.
+        TypeError: `envs` is a single environment, or `evaluate` no function.
+        ValueError: The checkpoint belongs to other settings, another network or another seed.
     """
+    if not callable(evaluate):
+        raise TypeError(f"evaluate must be a function; got {type(evaluate).__name__}")
     settings = settings or TrainSettings()
     run = _Run(agent, Rollout(envs), settings, seed, checkpoint)
     bar = progress(total=settings.steps, label="DQN", start=run.steps_done)
     try:
-        while run.steps_done < settings.steps:
+        while run.steps_done < settings.steps and run.history.best_score < settings.stop_score:
             run.train_piece(bar)
             run.finish_piece(evaluate(agent))
             bar.set_postfix(score=f"{run.history.score[-1]:.4g}")
@@ -403,15 +450,15 @@ class _Run:
         seed: int,
         checkpoint: str | Path | None,
     ) -> None:
-        self.agent, self.rollout, self.settings, self.seed = agent, rollout, settings, seed
+        self.agent, self.rollout, self.settings, self.seed = agent, rollout, settings, int(seed)
         self.checkpoint = Path(checkpoint) if checkpoint is not None else None
         self.history = History()
         self.best: dict[str, Any] | None = None
         self.vector_steps = 0
         self.buffer = (
-            PrioritizedReplayBuffer(settings.capacity, seed, settings.priority_alpha)
+            PrioritizedReplayBuffer(settings.capacity, self.seed, settings.priority_alpha)
             if settings.priority_alpha > 0
-            else ReplayBuffer(settings.capacity, seed)
+            else ReplayBuffer(settings.capacity, self.seed)
         )
         if self.checkpoint is not None and self.checkpoint.is_file():
             self.load()
@@ -425,7 +472,9 @@ class _Run:
         """Act, remember and learn until the next evaluation is due."""
         settings, agent, start = self.settings, self.agent, time.perf_counter()
         piece = len(self.history.step)
-        goal = min((piece + 1) * settings.evaluate_every, settings.steps)
+        next_evaluation = (self.steps_done // settings.evaluate_every + 1) * settings.evaluate_every
+        goal = min(next_evaluation, settings.steps)
+        self.buffer.start_episodes()
         observation = self.rollout.start(self.seed + 1_000_003 * (piece + 1))
         self.errors: list[Tensor] = []
         self.batch: Batch | None = None
@@ -493,11 +542,15 @@ class _Run:
         q_value = 0.0
         if self.batch is not None:
             q_value = self.agent.q_values(self.batch["observation"]).max(1).values.mean().item()
-        history.step.append(self.steps_done)
-        history.score.append(float(score))
-        history.td_error.append(torch.stack(self.errors).mean().item() if self.errors else 0.0)
-        history.q_value.append(q_value)
-        history.seconds.append(self.piece_seconds + (history.seconds or [0.0])[-1])
+        measured = {
+            "step": self.steps_done,
+            "score": float(score),
+            "td_error": torch.stack(self.errors).mean().item() if self.errors else 0.0,
+            "q_value": q_value,
+            "seconds": self.piece_seconds + (history.seconds or [0.0])[-1],
+        }
+        for name, value in measured.items():
+            getattr(history, name).append(value)
         if self.checkpoint is not None:
             save_checkpoint(self.checkpoint, self.state_dict())
 
@@ -521,12 +574,19 @@ class _Run:
 
     def belongs_to(self) -> dict[str, Any]:
         """Return what must be equal in the run that goes on from a checkpoint."""
-        run = {"seed": self.seed, "environments": self.rollout.envs.num_envs}
+        weights = self.agent.q_network.state_dict()
+        run = {
+            "seed": self.seed,
+            "environments": self.rollout.envs.num_envs,
+            "network": ", ".join(f"{name} {tuple(value.shape)}" for name, value in weights.items()),
+        }
         return run | asdict(self.settings) | asdict(self.agent.settings)
 
     def load(self) -> None:
         """Go on from the checkpoint."""
         state = load_checkpoint(self.checkpoint)
+        if not isinstance(state, dict) or "belongs_to" not in state:
+            raise ValueError(f"{self.checkpoint} is no checkpoint of train_dqn; use another path")
         saved, now = state["belongs_to"], self.belongs_to()
         other = {
             name: (saved.get(name), value)

@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
@@ -148,6 +148,7 @@ class GridWorld(_TorchVectorEnv):
         self.start = cells.index("S")
         self.terminal = torch.tensor([cell in "GP" for cell in cells])
         self.wall = torch.tensor([cell == "#" for cell in cells])
+        self.acting = ~(self.terminal | self.wall)
         self.prize = torch.tensor([{"G": 1.0, "P": -1.0}.get(cell, 0.0) for cell in cells])
         self._next_cell = self._neighbours()
 
@@ -179,8 +180,7 @@ class GridWorld(_TorchVectorEnv):
                 reached = self._next_cell[:, (action + turn) % 4]
                 probability[everywhere, action, reached] += share
         reward = probability @ self.prize.double() + self.step_reward
-        acting = ~(self.terminal | self.wall)
-        return probability * acting[:, None, None], reward * acting[:, None]
+        return probability * self.acting[:, None, None], reward * self.acting[:, None]
 
     def _begin(self, rows: Tensor) -> None:
         here = self.cell if hasattr(self, "cell") else torch.zeros(self.num_envs, dtype=torch.long)
@@ -280,6 +280,19 @@ class Catch(_TorchVectorEnv):
             column = torch.where(on, next_column, column)
             drift = torch.where(on, next_drift, drift)
         return (column - self.paddle).sign() + 1
+
+
+class TruncationAsTermination(VectorWrapper):
+    """Reports every truncation as a termination: the mistake, ready to be measured.
+
+    Args:
+        env: Any Gymnasium vector environment.
+    """
+
+    def step(self, actions: np.ndarray) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Step, and call every end an end of the episode's own."""
+        observation, reward, terminated, truncated, info = self.env.step(actions)
+        return observation, reward, terminated | truncated, truncated & False, info
 
 
 class SingleEpisode(gymnasium.Env):

@@ -1,7 +1,17 @@
 """Every network of the course. Part I: from an observation to one Q-value an action."""
 
+from collections.abc import Sequence
+from numbers import Integral
+
 import torch
 from torch import Tensor, nn
+
+
+def _require_positive(**sizes: int) -> None:
+    """Raise an error that names the first size that is not a whole number of at least 1."""
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(f"{name} must be a whole number >= 1; got {size!r}")
 
 
 class DuelingHead(nn.Module):
@@ -16,6 +26,7 @@ class DuelingHead(nn.Module):
 
     def __init__(self, features: int, actions: int) -> None:
         super().__init__()
+        _require_positive(features=features, actions=actions)
         self.value = nn.Linear(features, 1)
         self.advantage = nn.Linear(features, actions)
 
@@ -33,6 +44,11 @@ class QNetwork(nn.Module):
         actions: The number of actions.
         hidden: The widths of the hidden layers.
         dueling: Whether the last layer is a `DuelingHead`.
+        scale: What each number of an observation is divided by first, so that all of them reach
+            the network at the size of about 1. Not learnt.
+
+    Raises:
+        ValueError: `scale` is not `observation_size` positive numbers.
     """
 
     def __init__(
@@ -41,8 +57,16 @@ class QNetwork(nn.Module):
         actions: int,
         hidden: tuple[int, ...] = (128, 128),
         dueling: bool = False,
+        scale: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
+        _require_positive(observation_size=observation_size, actions=actions)
+        for width in hidden:
+            _require_positive(hidden=width)
+        divisor = torch.ones(observation_size) if scale is None else torch.as_tensor(scale)
+        if divisor.shape != (observation_size,) or not (divisor > 0).all():
+            raise ValueError(f"scale must be {observation_size} positive numbers; got {scale}")
+        self.register_buffer("scale", divisor.float())
         layers: list[nn.Module] = []
         for width_in, width_out in zip((observation_size, *hidden), hidden, strict=False):
             layers += [nn.Linear(width_in, width_out), nn.ReLU()]
@@ -52,7 +76,7 @@ class QNetwork(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Map observations `(batch, observation_size)` to Q-values `(batch, actions)`."""
-        return self.layers(observation)
+        return self.layers(observation / self.scale)
 
 
 class ConvolutionalQNetwork(nn.Module):
@@ -67,6 +91,9 @@ class ConvolutionalQNetwork(nn.Module):
 
     def __init__(self, channels: int, side: int, actions: int, dueling: bool = False) -> None:
         super().__init__()
+        _require_positive(channels=channels, actions=actions)
+        if not isinstance(side, Integral) or side < 4:
+            raise ValueError(f"side must be a whole number >= 4; got {side!r}")
         half = (side + 1) // 2
         self.layers = nn.Sequential(
             nn.Conv2d(channels, 16, 3, padding=1),

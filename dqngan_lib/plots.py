@@ -83,7 +83,7 @@ def table(rows: Sequence[Sequence[Any]], header: Sequence[str], caption: str) ->
         if len(row) != len(header):
             raise ValueError(f"every row must have {len(header)} cells; got {row}")
     lines = [caption, "", "| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    lines += ["| " + " | ".join(row) + " |" for row in cells]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     plain = [caption]
     for row in (header, *cells):
@@ -102,7 +102,16 @@ def seed_curves(
         runs: One sequence of values a seed, each as long as `x`.
         label: Name for the legend.
         color: A name in `COLORS`.
+
+    Raises:
+        ValueError: The colour is unknown, or a run has another length than `x`.
     """
+    if color not in COLORS:
+        raise ValueError(f"color must be one of {sorted(COLORS)}; got {color!r}")
+    if not len(runs) or any(len(run) != len(x) for run in runs):
+        raise ValueError(
+            f"runs must hold sequences as long as x, {len(x)}; got {[len(run) for run in runs]}"
+        )
     for run in runs:
         axes.plot(x, run, color=COLORS[color], linewidth=0.7, alpha=0.5)
     axes.plot(x, np.mean(runs, axis=0), color=COLORS[color], linewidth=2.2, label=label)
@@ -119,7 +128,16 @@ def show_images(
         columns: Pictures in a row.
         title: A sentence above the grid.
         scale: Screen pixels for each picture pixel.
+
+    Raises:
+        ValueError: The images have another shape, or `columns` is below 1.
     """
+    if images.dim() != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise ValueError(
+            f"images must be (n, 1 or 3, height, width) with n >= 1; got {tuple(images.shape)}"
+        )
+    if columns < 1:
+        raise ValueError(f"columns must be >= 1; got {columns!r}")
     grid = make_grid(images.detach().cpu().float().clamp(0, 1), columns, padding=2, pad_value=1.0)
     height, width = grid.shape[1:]
     figure, axes = plt.subplots(
@@ -141,11 +159,18 @@ def film(frames: Sequence[np.ndarray], alt: str, *, seconds: float = 4.0, width:
         width: Width on screen in pixels.
 
     Raises:
-        ValueError: There is no frame.
+        ValueError: There is no frame, or one has another type or shape.
     """
     if len(frames) == 0:
         raise ValueError("frames must hold at least one picture")
-    # One small palette for the whole film keeps a notebook under its size limit.
+    for frame in frames:
+        fits = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)
+        if frame.dtype != np.uint8 or not fits or frame.shape != frames[0].shape:
+            raise ValueError(
+                "frames must be uint8 (height, width) or (height, width, 3), all of one size; "
+                f"got {frame.dtype} {frame.shape}"
+            )
+    # A small palette for each picture keeps a notebook under its size limit.
     pictures = [Image.fromarray(frame).convert("RGB").quantize(32) for frame in frames]
     data = io.BytesIO()
     pictures[0].save(

@@ -1,5 +1,7 @@
 """Replay memory: transitions are kept, and drawn again in random order (Lin 1992)."""
 
+from copy import deepcopy
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,8 @@ class ReplayBuffer:
 
     The next observation of one row is most often the observation of a later row. So it is not
     stored twice: `add` compares, and a row whose next observation came back as an observation
-    only points to that row. Only at the ends of episodes is it kept aside.
+    only points to that row. The others, those at the ends of episodes, go to a shelf beside the
+    rows.
 
     Args:
         capacity: The greatest number of rows. At least 1.
@@ -29,16 +32,19 @@ class ReplayBuffer:
     """
 
     def __init__(self, capacity: int, seed: int = 0) -> None:
-        if not isinstance(capacity, int) or capacity < 1:
+        if not isinstance(capacity, Integral) or capacity < 1:
             raise ValueError(f"capacity must be a whole number >= 1; got {capacity!r}")
-        self.capacity = capacity
-        self.generator = torch.Generator().manual_seed(seed)
+        self.capacity = int(capacity)
+        self.generator = torch.Generator().manual_seed(int(seed))
         self.fields: Batch = {}
         self.position = 0
         self.size = 0
-        self._successor = torch.full((capacity,), -1)
-        self._aside: dict[int, Tensor] = {}
-        self._newest: dict[int, int] = {}
+        # Where each row's next observation lies: below capacity in that row, else on the shelf.
+        self._next = torch.full((capacity,), -1)
+        self._shelf: Tensor | None = None
+        self._free: list[int] = []
+        # The newest row of each stream, -1 where there is none.
+        self._newest = torch.full((0,), -1)
 
     def __len__(self) -> int:
         """Return the number of rows that can be drawn."""
@@ -64,12 +70,17 @@ class ReplayBuffer:
         next_observation = fields.pop("next_observation", None)
         count = self._check(fields, next_observation)
         index = (self.position + torch.arange(count)) % self.capacity
+        stream = self._check_stream(stream, count)
+        self._forget(index)
         for name, value in fields.items():
             self.fields[name][index] = value
-        self._successor[index] = -1
         if next_observation is not None:
-            streams = range(count) if stream is None else torch.as_tensor(stream).tolist()
-            self._link(index.tolist(), list(streams), fields["observation"], next_observation)
+            if len(set(stream.tolist())) == count:
+                self._link(index, stream, next_observation)
+            else:  # several rows of one environment: one after the other
+                for row in range(count):
+                    part = slice(row, row + 1)
+                    self._link(index[part], stream[part], next_observation[part])
         self.position = (self.position + count) % self.capacity
         self.size = min(self.size + count, self.capacity)
         return index
@@ -94,25 +105,64 @@ class ReplayBuffer:
                 name: torch.zeros((self.capacity, *value.shape[1:]), dtype=value.dtype)
                 for name, value in fields.items()
             }
+            if next_observation is not None:
+                self._shelf = self.fields["observation"][:0].clone()
         expected = {name: tuple(value.shape[1:]) for name, value in self.fields.items()}
         found = {name: tuple(value.shape[1:]) for name, value in fields.items()}
         if expected != found:
             raise ValueError(f"fields and row shapes must be {expected}; got {found}")
+        if (next_observation is None) != (self._shelf is None):
+            raise ValueError("next_observation must be given in every call of add or in none")
         return count
 
-    def _link(
-        self, index: list[int], streams: list[int], observation: Tensor, next_observation: Tensor
-    ) -> None:
-        """Point each environment's previous row to its new row, where the observations agree."""
-        for row, stream in enumerate(streams):
-            place, before = index[row], self._newest.get(stream)
-            self._aside.pop(place, None)
-            pending = self._aside.get(before)
-            if pending is not None and torch.equal(pending, observation[row]):
-                self._successor[before] = place
-                del self._aside[before]
-            self._aside[place] = next_observation[row].clone()
-            self._newest[stream] = place
+    def _check_stream(self, stream: Tensor | None, count: int) -> Tensor:
+        """Return the environment of each row; make place for environments not seen before."""
+        stream = torch.arange(count) if stream is None else torch.as_tensor(stream).cpu()
+        if stream.shape != (count,) or stream.is_floating_point() or stream.min() < 0:
+            raise ValueError(f"stream must hold {count} whole numbers >= 0; got {stream}")
+        missing = int(stream.max()) + 1 - len(self._newest)
+        if missing > 0:
+            self._newest = torch.cat([self._newest, torch.full((missing,), -1)])
+        return stream.long()
+
+    def _forget(self, index: Tensor) -> None:
+        """Remove every trace of the rows that are about to be overwritten."""
+        on_shelf = self._next[index] - self.capacity
+        self._free += on_shelf[on_shelf >= 0].tolist()
+        self._next[index] = -1
+        self._newest[(self._newest - self.position) % self.capacity < len(index)] = -1
+
+    def _link(self, index: Tensor, stream: Tensor, next_observation: Tensor) -> None:
+        """Point each environment's previous row to its new row, where the observations agree.
+
+        The next observation of the new row itself waits on the shelf.
+        """
+        before = self._newest[stream]
+        known = before >= 0
+        before, after = before[known], index[known]
+        waiting = self._next[before] - self.capacity
+        same = self._shelf[waiting] == self.fields["observation"][after]
+        same = same.reshape(len(after), same[:1].numel()).all(1)
+        self._next[before[same]] = after[same]
+        self._free += waiting[same].tolist()
+        places = self._take_places(len(index))
+        self._shelf[places] = next_observation.to(self._shelf.dtype)
+        self._next[index] = self.capacity + places
+        self._newest[stream] = index
+
+    def _take_places(self, count: int) -> Tensor:
+        """Return free places on the shelf, which grows as needed: no row has more than one."""
+        if len(self._free) < count:
+            old = len(self._shelf)
+            new = min(max(2 * old, old + count), self.capacity)
+            more = self._shelf.new_zeros((new - old, *self._shelf.shape[1:]))
+            self._shelf = torch.cat([self._shelf, more])
+            self._free += range(old, new)
+        return torch.tensor([self._free.pop() for _ in range(count)])
+
+    def start_episodes(self) -> None:
+        """Say that new episodes start everywhere: no row to come goes on from a row before."""
+        self._newest.fill_(-1)
 
     def sample(self, batch_size: int, n_step: int = 1, discount: float = 1.0) -> Batch:
         """Draw rows with replacement.
@@ -131,12 +181,21 @@ class ReplayBuffer:
             bootstrapped value must be multiplied by γ to this power).
 
         Raises:
-            ValueError: The buffer is empty, or an argument is below 1.
+            ValueError: The buffer is empty, an argument is out of its range, or `n_step` needs a
+                field that is not there.
         """
         if batch_size < 1 or n_step < 1:
             raise ValueError(f"batch_size and n_step must be >= 1; got {batch_size} and {n_step}")
+        if not 0 <= discount <= 1:
+            raise ValueError(f"discount must be from 0 to 1; got {discount!r}")
         if self.size == 0:
             raise ValueError("the buffer is empty: add transitions before you sample")
+        missing = {"reward", "terminated", "truncated"} - self.fields.keys()
+        if n_step > 1 and (missing or self._shelf is None):
+            raise ValueError(
+                "n_step > 1 needs the fields reward, terminated, truncated and next_observation; "
+                f"there are {sorted(self.fields)}"
+            )
         return self._gather(self._draw(batch_size), n_step, discount)
 
     def _draw(self, batch_size: int) -> Tensor:
@@ -147,15 +206,16 @@ class ReplayBuffer:
         """Collect the rows at `index`, following each row's successors for n-step returns."""
         batch = {name: value[index] for name, value in self.fields.items()}
         batch["index"] = index
-        if not self._newest:
+        if self._shelf is None:
             return batch
         last, steps = index, torch.ones_like(index)
         for power in range(1, n_step):
             ended = self.fields["terminated"][last] | self.fields["truncated"][last]
-            going_on = (steps == power) & ~ended & (self._successor[last] >= 0)
-            last = torch.where(going_on, self._successor[last], last)
+            going_on = (steps == power) & ~ended & (self._next[last] < self.capacity)
+            last = torch.where(going_on, self._next[last], last)
             reward = self.fields["reward"][last]
-            batch["reward"] = batch["reward"] + discount**power * reward * going_on
+            counts = going_on.reshape(-1, *[1] * (reward.dim() - 1))
+            batch["reward"] = batch["reward"] + discount**power * reward * counts
             steps = steps + going_on
         for name in {"terminated", "truncated"} & self.fields.keys():
             batch[name] = self.fields[name][last]
@@ -165,10 +225,10 @@ class ReplayBuffer:
 
     def _next_observation(self, index: Tensor) -> Tensor:
         """Return what was observed after the rows at `index`."""
-        successor = self._successor[index]
-        result = self.fields["observation"][successor.clamp(min=0)]
-        for row in (successor < 0).nonzero().flatten().tolist():
-            result[row] = self._aside[int(index[row])]
+        place = self._next[index]
+        result = self.fields["observation"][place.clamp(max=self.capacity - 1)]
+        on_shelf = place >= self.capacity
+        result[on_shelf] = self._shelf[place[on_shelf] - self.capacity]
         return result
 
     def state_dict(self) -> dict[str, Any]:
@@ -178,14 +238,15 @@ class ReplayBuffer:
             "fields": self.fields,
             "position": self.position,
             "size": self.size,
-            "successor": self._successor,
-            "aside": self._aside,
+            "next": self._next,
+            "shelf": self._shelf,
+            "free": self._free,
             "newest": self._newest,
             "generator": self.generator.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by `state_dict`.
+        """Take over a copy of a state made by `state_dict`.
 
         Raises:
             ValueError: The state belongs to a buffer of another capacity.
@@ -195,10 +256,11 @@ class ReplayBuffer:
                 f"the state is of a buffer with capacity {state['capacity']}, this one has "
                 f"{self.capacity}"
             )
+        state = deepcopy(state)
         self.fields = state["fields"]
         self.position, self.size = state["position"], state["size"]
-        self._successor = state["successor"]
-        self._aside, self._newest = state["aside"], state["newest"]
+        self._next, self._newest = state["next"], state["newest"]
+        self._shelf, self._free = state["shelf"], state["free"]
         self.generator.set_state(state["generator"])
 
 
@@ -231,7 +293,7 @@ class SumTree:
         node = self.leaves + np.asarray(index)
         self.nodes[node] = value
         while node[0] > 1:
-            node = np.unique(node // 2)
+            node = node // 2
             self.nodes[node] = self.nodes[2 * node] + self.nodes[2 * node + 1]
 
     def find(self, point: np.ndarray) -> np.ndarray:

@@ -61,6 +61,7 @@ class Rollout:
             )
         self.envs = envs
         self.mode = mode
+        self.observation: Tensor | None = None
 
     def start(self, seed: int | None = None) -> Tensor:
         """Start a new episode in every environment and return the first observations."""
@@ -70,7 +71,13 @@ class Rollout:
         return self.observation
 
     def step(self, action: Tensor) -> Transition:
-        """Take one action, int64 `(environments,)`, in every environment."""
+        """Take one action, int64 `(environments,)`, in every environment.
+
+        Raises:
+            RuntimeError: `start` has not been called.
+        """
+        if self.observation is None:
+            raise RuntimeError("call start before step")
         before, valid = self.observation, ~self._resetting
         observation, reward, terminated, truncated, info = self.envs.step(action.cpu().numpy())
         observation, next_observation = _copy(observation), _copy(observation)
@@ -110,7 +117,12 @@ def play(policy: Policy, envs: VectorEnv, seed: int, discount: float = 1.0) -> T
 
     Returns:
         float32 `(environments,)`.
+
+    Raises:
+        ValueError: The discount is out of its range.
     """
+    if not 0 <= discount <= 1:
+        raise ValueError(f"discount must be from 0 to 1; got {discount!r}")
     rollout = Rollout(envs)
     observation = rollout.start(seed)
     total = torch.zeros(envs.num_envs)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 import os
 import random
 import sys
@@ -32,8 +33,8 @@ def seed_everything(seed: int) -> int:
     """
     chosen = os.environ.get("COURSE_SEED", seed)
     try:
-        chosen = int(chosen)
-    except ValueError:
+        chosen = int(chosen) if isinstance(chosen, str) else operator.index(chosen)
+    except (TypeError, ValueError):
         chosen = -1
     if not 0 <= chosen < 2**32:
         raise ValueError(
@@ -120,25 +121,26 @@ def claim(
 
     Raises:
         AssertionError: The claim does not hold; a value that is not finite never holds.
-        TypeError: `value` is not one number.
+        TypeError: `value` or a bound is not one number.
         ValueError: Not exactly one bound is given, or the bounds are in the wrong order.
     """
     if sum(bound is not None for bound in (at_least, at_most, between)) != 1:
         raise ValueError("claim needs exactly one of at_least, at_most and between")
-    try:
-        value = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"value must be one number; got {type(value).__name__}") from error
+    value = _one_number("value", value)
     if between is not None:
-        low, high = between
+        if not isinstance(between, (tuple, list)) or len(between) != 2:
+            raise ValueError(f"between must be (low, high) with low <= high; got {between}")
+        low, high = (_one_number("between", bound) for bound in between)
         if not low <= high:
             raise ValueError(f"between must be (low, high) with low <= high; got {between}")
         relation, bound, holds = "between", f"{low:g} and {high:g}", low <= value <= high
         text = f"{what} between {bound}"
     elif at_least is not None:
+        at_least = _one_number("at_least", at_least)
         relation, bound, holds = "≥", f"{at_least:g}", value >= at_least
         text = f"{what} ≥ {bound}"
     else:
+        at_most = _one_number("at_most", at_most)
         relation, bound, holds = "≤", f"{at_most:g}", value <= at_most
         text = f"{what} ≤ {bound}"
     _record_claim({"claim": what, "relation": relation, "bound": bound, "value": value})
@@ -146,6 +148,16 @@ def claim(
     if not (holds and math.isfinite(value)):
         raise AssertionError(f"✗ {text} {measured}")
     print(f"✓ {text} {measured}")
+
+
+def _one_number(name: str, value: Any) -> float:
+    """Return a number, or a tensor or array that holds one, as a float."""
+    try:
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise TypeError(f"{name} must be one number; got {type(value).__name__}: {value!r}")
 
 
 def _record_claim(row: dict[str, Any]) -> None:

@@ -24,9 +24,12 @@ def find(name: str) -> Exercise:
         ValueError: There is no such exercise; the error lists those there are.
     """
     notebook = str(name).partition(".")[0]
+    path = f"dqngan_lib.exercises.notebook_{notebook}"
     try:
-        module = importlib.import_module(f"dqngan_lib.exercises.notebook_{notebook}")
+        module = importlib.import_module(path)
     except ModuleNotFoundError as error:
+        if error.name != path:  # the module is there, but something that it needs is not
+            raise
         raise ValueError(
             f"no exercises for notebook {notebook!r}; exercise names look like '02.1'"
         ) from error
@@ -52,12 +55,12 @@ def judge(name: str, answer: Callable[..., Any]) -> tuple[str, str]:
         exercise.check(answer)
     except Wrong as mistake:
         return "wrong", str(mistake)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return "wrong", f"your function raised {_where(error, answer)}"
     return "right", exercise.praise
 
 
-def _where(error: Exception, answer: Callable[..., Any]) -> str:
+def _where(error: BaseException, answer: Callable[..., Any]) -> str:
     """Describe an error, with the line of the answer in which it arose."""
     code = getattr(answer, "__code__", None)
     text = f"{type(error).__name__}: {error}"
@@ -79,6 +82,7 @@ def check(name: str, answer: Callable[..., Any]) -> None:
 
     Raises:
         AssertionError: Only with `COURSE_STRICT=1`, when the answer is not right.
+        ValueError: There is no such exercise.
     """
     verdict, message = judge(name, answer)
     sign = {"right": "✓", "wrong": "✗", "not attempted": "○"}[verdict]

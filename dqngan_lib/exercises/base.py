@@ -1,6 +1,7 @@
 """What an exercise is, and the tools with which its check names a mistake."""
 
 import dis
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ class Exercise:
 
 def is_empty(function: Callable[..., Any]) -> bool:
     """Tell whether a function's body is still `...`, with or without a docstring."""
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return False
     harmless = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "COPY_FREE_VARS"}
@@ -65,9 +66,11 @@ def expect_number(value: Any, what: str) -> float:
     if value is None:
         raise Wrong(f"{what}: your function returned None. Is `return` missing?")
     try:
-        return float(value)
+        if not isinstance(value, str):
+            return float(value)
     except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"{what} must be one number, but is a {type(value).__name__}") from None
+        pass
+    raise Wrong(f"{what} must be one number, but is a {type(value).__name__}")
 
 
 def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:

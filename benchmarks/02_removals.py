@@ -1,0 +1,67 @@
+"""CartPole with one thing removed at a time: the table of notebook 02, section 7.
+
+Run `python benchmarks/02_removals.py`, or `python course.py study 02`.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium
+import torch
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
+
+from tables import write_table
+
+from dqngan_lib.dqn import DQN, DQNSettings, TrainSettings, train_dqn
+from dqngan_lib.environments import TruncationAsTermination
+from dqngan_lib.networks import QNetwork
+from dqngan_lib.rollout import play
+
+SCALE = (2.4, 2.0, 0.21, 2.0)
+LEARNING = DQNSettings(discount=0.98, learning_rate=2e-3)
+BUDGET = TrainSettings(steps=16_000, learn_after=500, evaluate_every=1_000, learning_rate_end=0.0)
+
+VARIANTS: dict[str, tuple[DQNSettings, TrainSettings]] = {
+    "all seven steps": (LEARNING, BUDGET),
+    "no replay": (LEARNING, replace(BUDGET, capacity=8, batch_size=8, learn_after=8)),
+    "no target network": (replace(LEARNING, target_rate=1.0), BUDGET),
+    "no exploration": (LEARNING, replace(BUDGET, epsilon_start=0.0, epsilon_end=0.0)),
+    "truncation as termination": (LEARNING, BUDGET),
+    "inputs not scaled": (LEARNING, BUDGET),
+    "errors clipped at 1": (replace(LEARNING, huber_delta=1.0), BUDGET),
+}
+
+
+def run(variant: str, seed: int) -> Mapping[str, float]:
+    """Train one variant on one seed and return its scores."""
+    learning, budget = VARIANTS[variant]
+
+    def cartpole(number: int) -> gymnasium.vector.VectorEnv:
+        mode = "vector_entry_point"
+        return gymnasium.make_vec("CartPole-v1", num_envs=number, vectorization_mode=mode)
+
+    envs, fifty, hundred = cartpole(8), cartpole(50), cartpole(100)
+    if variant == "truncation as termination":
+        envs = TruncationAsTermination(envs)
+    torch.manual_seed(seed)
+    scale = None if variant == "inputs not scaled" else SCALE
+    agent = DQN(QNetwork(4, 2, scale=scale), learning, seed=seed)
+    history = train_dqn(
+        agent,
+        envs,
+        lambda agent: play(agent.act, fifty, seed=seed + 20_000).mean().item(),
+        budget,
+        seed=seed,
+    )
+    return {
+        "kept": play(agent.act, hundred, seed=seed + 30_000).mean().item(),
+        "average": sum(history.score) / len(history.score),
+        "seconds": history.seconds[-1],
+    }
+
+
+if __name__ == "__main__":
+    write_table("02_removals", tuple(VARIANTS), run)

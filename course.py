@@ -1,0 +1,325 @@
+"""The one command of the course: `python3 course.py lab` opens it, `python3 course.py` explains.
+
+Standard library only. It makes the environment `.venv` beside itself once and then hands over to
+JupyterLab or to a module of `tools/`, run by the Python of that environment.
+Keep the syntax at Python 3.6: an old Python must get as far as the message that it is too old.
+"""
+
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+# What is installed in .venv, and where. Its "requirements" are filled in when all is installed.
+STAMP = VENV / "course-stamp.json"
+REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "pyproject.toml")
+
+HELP = """\
+A course in notebooks: Deep Q-Networks, GANs, and a GAN whose generator is a Deep Q-Network.
+
+  python3 course.py lab            open the course in JupyterLab, in your browser
+  python3 course.py test           check that everything works: code, unit tests, all notebooks
+
+Start with the first. The first run of any command installs what the course needs
+(about 6 GB on Linux, less elsewhere) into the folder .venv; later runs start at once.
+On Windows, write `py course.py` for `python3 course.py`.
+
+  lab [--no-browser] [...]         more options go to JupyterLab; --no-browser prints the address
+  test [--fast] [02 ...]           --fast leaves the notebooks out; 02 tests notebook 02 alone
+
+For those who change the course:
+
+  run 02 [...]                     run notebook 02 and show progress; the file stays as it is
+  build 02 [...]                   run it, store the outputs in the file, check its form
+  study 02 [...] --seeds 5         run it with seeds 0 to 4 and collect what its claims measured
+
+A notebook is named by its number (02 or 2), its name (02_dqn) or its path.
+`python3 course.py test --help` tells more; so do the others.
+"""
+
+# By its address, not by its path: given a path, Jupyter would show that folder alone.
+FIRST_PAGE = "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
+COMMANDS = {
+    # Jupyter's address is shown at any level; its long list of loaded extensions is not.
+    "lab": ("jupyterlab", "--log-level=WARN", FIRST_PAGE),
+    "test": ("tools.test",),
+    "run": ("tools.run",),
+    "build": ("tools.build",),
+    "study": ("tools.study",),
+}
+
+# What pip and the operating systems say, in lower case, and what it means. The first match counts.
+DISK_FULL = ("no space left on device", "not enough space on the disk", "disk quota exceeded")
+CERTIFICATE = ("certificate_verify_failed", "certificate verify failed", "sslerror")
+NO_NETWORK = (
+    "failed to establish a new connection",
+    "name resolution",
+    "name or service not known",
+    "getaddrinfo failed",
+    "network is unreachable",
+    "connection refused",
+    "connection reset",
+    "proxyerror",
+    "timed out",
+    "timeouterror",
+)
+NO_BUILD = ("could not find a version that satisfies", "no matching distribution found")
+NO_PERMISSION = ("permission denied", "read-only file system", "access is denied")
+
+
+def main(arguments: "list[str]") -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        arguments: What was written after `course.py`.
+    """
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP)
+        return 0
+    command, rest = arguments[0], arguments[1:]
+    if command not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        print(f"course.py does not know '{command}'. It knows: {known}.", file=sys.stderr)
+        return 2
+    check_python()
+    try:
+        ensure_environment()
+    except KeyboardInterrupt:
+        raise SystemExit(
+            "\nInterrupted. Nothing is lost: the same command starts the installation again, "
+            "with the downloads that pip has kept."
+        ) from None
+    except OSError as error:
+        raise SystemExit(explain(str(error))) from error
+    # A path means what it means in the folder where it was typed; the tools run in the course's.
+    rest = [os.path.abspath(a) if a.endswith(".ipynb") else a for a in rest]
+    return hand_over(COMMANDS[command] + tuple(rest))
+
+
+def check_python() -> None:
+    """Stop when this Python is too old for the course; note when it is newer than tested."""
+    version = "{}.{}".format(*sys.version_info[:2])
+    if sys.version_info < (3, 11):
+        raise SystemExit(
+            f"The course needs Python 3.11, 3.12 or 3.13; {sys.executable} is Python {version}.\n"
+            "Install a newer one beside it from your system's packages or from python.org,\n"
+            "then name it, for example: python3.12 course.py lab"
+        )
+    if sys.version_info >= (3, 14):
+        print(f"Note: the course is tested on Python 3.11 to 3.13, not on {version}. Going on.")
+
+
+def ensure_environment() -> None:
+    """Make or mend `.venv` so that it holds exactly what `requirements.txt` says; else return."""
+    if not all(path.is_file() for path in REQUIREMENTS):
+        raise SystemExit(
+            f"requirements.txt or pyproject.toml is missing beside course.py ({ROOT}).\n"
+            "course.py works inside the course's folder: get the whole folder."
+        )
+    stamp = read_stamp()
+    installed = dict(stamp or {}, python=environment_python()) if VENV.exists() else None
+    wanted = {"folder": str(ROOT), "python": (stamp or {}).get("python"), "requirements": digest()}
+    if stamp and installed == wanted:
+        return
+    reason = None
+    if installed is None:
+        print(f"First start: making the environment .venv in {ROOT}")
+    elif installed["python"] is None:
+        reason = "its Python does not run (any more)"
+    elif stamp is None:
+        print("Found an environment .venv that course.py did not make: checking what is in it.")
+    elif stamp["folder"] != str(ROOT):
+        reason = "it was made in {}, and environments cannot move".format(stamp["folder"])
+    elif stamp["requirements"] is None:
+        reason = "its installation was not finished"
+    elif installed["python"] != stamp["python"]:
+        reason = "Python changed from {} to {}".format(stamp["python"], installed["python"])
+    else:
+        print("The requirements have changed: bringing .venv up to date.")
+    if reason:
+        print(f"Making the environment .venv again: {reason}.")
+    updating = not reason and stamp is not None
+    if updating:
+        # From here to the end an interruption leaves it half changed, so the next run starts anew.
+        write_stamp(None)
+    elif installed is None or reason:
+        create_environment()
+    else:
+        run([str(PYTHON), "-m", "ensurepip"])  # uv makes environments without pip
+    try:
+        install()
+    except SystemExit:
+        if updating:  # pip takes back what it cannot finish, so what was there still works
+            write_stamp(stamp["requirements"])
+        raise
+    write_stamp(digest())
+    print("The environment is ready.\n")
+
+
+def read_stamp() -> "dict | None":
+    """Return what the stamp says, or None where there is none that can be read."""
+    try:
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+        return {key: stamp[key] for key in ("folder", "python", "requirements")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_stamp(requirements: "str | None") -> None:
+    """Record folder, Python and requirements of `.venv`; None says that it is not finished."""
+    stamp = {"folder": str(ROOT), "python": environment_python(), "requirements": requirements}
+    STAMP.write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
+
+
+def digest() -> str:
+    """Return a hash of the files that say what to install."""
+    content = b"\0".join(path.read_bytes().replace(b"\r\n", b"\n") for path in REQUIREMENTS)
+    return hashlib.sha256(content).hexdigest()
+
+
+def environment_python() -> "str | None":
+    """Ask the Python of `.venv` for its version: "3.12", or None when it does not run.
+
+    Asking takes 20 ms and sees what no file tells: that the Python it was made from is gone.
+    """
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        answer = subprocess.run(
+            [str(PYTHON), "-I", "-S", "-c", code], capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def create_environment() -> None:
+    """Make an empty `.venv`, in place of whatever is there."""
+    if Path(sys.prefix).resolve() == VENV.resolve():
+        raise SystemExit(
+            "This is the Python of .venv itself, which cannot replace itself.\n"
+            "Run `deactivate`, or name another Python, and try again."
+        )
+    # Debian and Ubuntu split these off the standard library.
+    if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
+        raise SystemExit(
+            "This Python cannot make environments: its module venv or ensurepip is missing.\n"
+            "On Debian or Ubuntu: sudo apt install python{}.{}-venv\n"
+            "Then run the same command again.".format(*sys.version_info[:2])
+        )
+    if VENV.exists():
+        shutil.rmtree(str(VENV))
+    VENV.mkdir()
+    write_stamp(None)
+    run([sys.executable, "-m", "venv", str(VENV)])
+    write_stamp(None)
+
+
+def install() -> None:
+    """Install the pinned requirements, then the course's own package where it lies."""
+    pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    print("Installing requirements.txt: about 6 GB on Linux (with CUDA), less elsewhere. (1/2)")
+    run([*pip, "-r", str(REQUIREMENTS[0])])
+    print("Installing dqngan_lib, the package of the course. (2/2)")
+    # No build isolation: setuptools is among the pinned requirements, so nothing else is fetched.
+    run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+
+
+def run(command: "list[str]") -> None:
+    """Run a command, show what it prints, and stop with a plain message when it fails."""
+    # Only stderr goes through here: with stdout left alone, pip draws its progress bars.
+    process = subprocess.Popen(
+        command, cwd=str(ROOT), stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    complaints = []
+    try:
+        for line in process.stderr:
+            sys.stderr.write(line)
+            complaints.append(line)
+    except KeyboardInterrupt:
+        process.wait()  # Ctrl-C has reached it too; let it tidy up
+        raise
+    if process.wait() != 0:
+        raise SystemExit(explain("".join(complaints)))
+
+
+def explain(complaints: str) -> str:
+    """Say in plain words why the installation failed.
+
+    Args:
+        complaints: What the failed command wrote to stderr, or an error of the operating system.
+    """
+    text = complaints.lower()
+
+    def said(phrases: "tuple[str, ...]") -> bool:
+        return any(phrase in text for phrase in phrases)
+
+    again = "Then run the same command again: it repairs what is half done."
+    if said(DISK_FULL) or os.strerror(errno.ENOSPC).lower() in text:
+        why = (
+            f"The disk is full. The course needs about 6 GB in {ROOT}\n"
+            "and, while it installs, some in the folder for temporary files. Make room."
+        )
+    elif said(CERTIFICATE):
+        why = (
+            "The package server's certificate was not accepted. Behind a company's or school's\n"
+            "proxy, ask for its certificate file and set PIP_CERT to the path of that file."
+        )
+    elif said(NO_NETWORK):
+        why = (
+            "The package server cannot be reached. The first start needs the internet; later ones\n"
+            "do not. Check the connection; behind a proxy, set HTTPS_PROXY=http://host:port."
+        )
+    elif said(NO_BUILD):
+        why = (
+            "A package that the course needs does not exist for this computer (64-bit Python 3.11\n"
+            "to 3.13 on Linux, Windows or an Apple-silicon Mac will do), or the package server\n"
+            "could not be reached. The line with ERROR above names the package."
+        )
+    elif said(NO_PERMISSION):
+        why = (
+            f"No permission to write in {ROOT}.\n"
+            "Copy the course to a folder of your own. On Windows, also close what uses it:\n"
+            "JupyterLab above all."
+        )
+    else:
+        why = "The installation failed. The last lines above say why. Mend that if you can."
+        if complaints.strip():
+            why += "\nThe last one: " + complaints.strip().splitlines()[-1].strip()
+    return f"\n{why}\n{again}"
+
+
+def hand_over(module_and_arguments: "tuple[str, ...]") -> int:
+    """Run a module with the environment's Python, in the course's folder.
+
+    Args:
+        module_and_arguments: As after `python -m`.
+
+    Returns:
+        The exit status, where the system cannot put the new program in the place of this one.
+    """
+    paths = [str(PYTHON.parent), os.environ.get("PATH", "")]
+    environment = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=os.pathsep.join(paths))
+    # Files and consoles of Windows are not UTF-8 unless told so, and the notebooks are.
+    environment["PYTHONUTF8"] = "1"
+    environment.pop("PYTHONHOME", None)
+    os.chdir(str(ROOT))
+    sys.stdout.flush()
+    command = [str(PYTHON), "-m", *list(module_and_arguments)]
+    if os.name == "posix":
+        os.execve(command[0], command, environment)
+    # Windows cannot replace a program: wait for it, and leave Ctrl-C to it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return subprocess.call(command, env=environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,294 @@
+"""Exercises of notebook 02: the pieces of a Deep Q-Network."""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+
+
+def taken_q_values(q_values: Tensor, action: Tensor) -> Tensor:
+    """Return the Q-value of the action taken in each row."""
+    return q_values.gather(1, action.unsqueeze(1)).squeeze(1)
+
+
+def check_taken_q_values(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Compare with a loop over the rows."""
+    q_values = torch.tensor([[1.0, 5.0, 9.0], [8.0, 2.0, 4.0], [3.0, 7.0, 6.0], [0.0, -1.0, -2.0]])
+    action = torch.tensor([0, 2, 1, 2])
+    expected = torch.tensor([row[a] for row, a in zip(q_values.tolist(), action, strict=True)])
+    given = answer(q_values.clone(), action.clone())
+    if isinstance(given, Tensor) and given.shape == (4, 4):
+        raise Wrong(
+            "the result has shape (4, 4): q_values[:, action] takes all four columns in every row. "
+            "You need one column a row"
+        )
+    if isinstance(given, Tensor) and given.shape == (4, 1):
+        raise Wrong(
+            "the result has shape (4, 1): remove the last dimension, or a loss will broadcast"
+        )
+    given = expect_tensor(given, (4,), "the result")
+    if close(given, q_values.max(1).values):
+        raise Wrong("these are the greatest Q-values; asked for are those of the actions taken")
+    if close(given, action):
+        raise Wrong("these are the actions, not their Q-values")
+    if not close(given, expected):
+        raise Wrong(
+            f"for row 1, [8, 2, 4] with action 2, the answer is 4; yours is {given[1].item():.4g}"
+        )
+
+
+def td_targets(
+    reward: Tensor, terminated: Tensor, truncated: Tensor, next_q_values: Tensor, discount: float
+) -> Tensor:
+    """Return y = r + γ (1 − terminated) max Q(s′, ·); truncated episodes are bootstrapped."""
+    next_value = next_q_values.max(1).values
+    return reward + discount * next_value * (~terminated)
+
+
+def check_td_targets(answer: Callable[..., Tensor]) -> None:
+    """Compare with numbers worked by hand, one row for each combination of the two ends."""
+    reward = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    terminated = torch.tensor([False, True, False, True])
+    truncated = torch.tensor([False, False, True, True])
+    next_q = torch.tensor([[10.0, 20.0], [30.0, 7.0], [-4.0, -2.0], [50.0, 60.0]])
+    given = answer(reward.clone(), terminated.clone(), truncated.clone(), next_q.clone(), 0.5)
+    given = expect_tensor(given, (4,), "the result")
+    expected = [1 + 0.5 * 20, 2.0, 3 + 0.5 * -2, 4.0]
+    if close(given, expected):
+        return
+    rows = [close(row, e) for row, e in zip(given, torch.tensor(expected), strict=True)]
+    if close(given, [11.0, 17.0, 2.0, 34.0]):
+        raise Wrong("rows 1 and 3 are terminated: nothing may be bootstrapped from them")
+    if close(given, [11.0, 2.0, 3.0, 4.0]):
+        raise Wrong("row 2 is truncated, not terminated: its value goes on and is bootstrapped")
+    if close(given, [11.0, 17.0, 3.0, 4.0]):
+        raise Wrong("terminated and truncated are mixed up: only termination stops the bootstrap")
+    if close(given, [11.0, 0.0, 2.0, 0.0]):
+        raise Wrong("the last reward of an episode counts too: only the bootstrap becomes 0")
+    if close(given, [1.0, 17.0, 3.0, 34.0]):
+        raise Wrong("it is the wrong way round: you bootstrap where the episode has terminated")
+    if close(given, [21.0, 2.0, 1.0, 4.0]):
+        raise Wrong("the discount is missing")
+    if close(given, [1.5, 2.0, 3.5, 4.0]) or close(given, [1.5, 2.0, 3.5, 4.0], 1e-3):
+        raise Wrong("argmax gives the number of the action; you need the value of that action")
+    if close(given, [1 + 7.5, 2.0, 3 - 1.5, 4.0]):
+        raise Wrong("the mean over the actions is not the value of the best one")
+    raise Wrong(
+        f"row {rows.index(False)} should be {expected[rows.index(False)]:g}, "
+        f"but is {given[rows.index(False)].item():.4g}"
+    )
+
+
+def dqn_loss(
+    q_network: nn.Module, target_network: nn.Module, batch: dict[str, Tensor], discount: float
+) -> Tensor:
+    """Return the mean of ½ (y − Q(s, a))² over the batch."""
+    with torch.no_grad():
+        next_value = target_network(batch["next_observation"]).max(1).values
+        y = batch["reward"] + discount * next_value * (~batch["terminated"])
+    q_taken = q_network(batch["observation"]).gather(1, batch["action"].unsqueeze(1)).squeeze(1)
+    return 0.5 * ((y - q_taken) ** 2).mean()
+
+
+def _linear(rows: list[list[float]]) -> nn.Linear:
+    """Return a linear network with the given weights and no bias."""
+    network = nn.Linear(len(rows[0]), len(rows), bias=False)
+    network.weight.data = torch.tensor(rows)
+    return network
+
+
+def check_dqn_loss(answer: Callable[..., Tensor]) -> None:
+    """Compare loss and gradient with numbers worked by hand on a linear network."""
+    online, target = _linear([[1.0, 0.0], [0.0, 1.0]]), _linear([[2.0, 0.0], [0.0, 3.0]])
+    batch = {
+        "observation": torch.tensor([[1.0, 2.0], [3.0, 1.0]]),
+        "action": torch.tensor([1, 0]),
+        "reward": torch.tensor([1.0, -1.0]),
+        "terminated": torch.tensor([False, True]),
+        "truncated": torch.tensor([False, False]),
+        "next_observation": torch.tensor([[4.0, 1.0], [5.0, 5.0]]),
+    }
+    # Row 0: y = 1 + 0.5 · max(8, 3) = 5, Q = 2, error 3. Row 1: y = −1, Q = 3, error −4.
+    given = answer(online, target, deepcopy(batch), 0.5)
+    given = expect_tensor(given, (), "the loss")
+    known = {
+        25.0 / 4 * 2: "the factor ½ is missing",
+        25.0 / 2: "the factor ½ is missing",
+        25.0: "sum and factor: take ½ of each squared error, then the mean over the batch",
+    }
+    if not close(given, 6.25):
+        swapped = 0.5 * ((1 + 0.5 * 4 - 2) ** 2 + 16) / 2
+        if close(given, swapped):
+            raise Wrong("the target y must come from the target network, not the online network")
+        no_end = 0.5 * (9 + (-1 + 0.5 * 15 - 3) ** 2) / 2
+        if close(given, no_end):
+            raise Wrong("row 1 is terminated: its target is the reward alone")
+        if close(given, 0.5 * (9 + 16 + (5 - 3) ** 2 + (-1 - 2) ** 2) / 4):
+            raise Wrong(
+                "each target was compared with each Q-value: shapes (batch,) and (batch, 1) "
+                "broadcast to (batch, batch)"
+            )
+        message = next((text for value, text in known.items() if close(given, value)), None)
+        raise Wrong(message or f"on our batch the loss is 6.25, yours is {given.item():.4g}")
+    if not given.requires_grad:
+        raise Wrong("the loss has no gradient: the Q-value of the taken action must keep it")
+    given.backward()
+    if target.weight.grad is not None and target.weight.grad.abs().sum() > 0:
+        raise Wrong("a gradient flows into the target network: compute y under torch.no_grad()")
+    # dL/dW[a] = −(error) · s / batch size for the taken action a.
+    by_hand = torch.tensor([[4.0 * 3, 4.0 * 1], [-3.0 * 1, -3.0 * 2]]) / 2
+    if not close(online.weight.grad, by_hand):
+        raise Wrong("the loss is right but its gradient is not that of Q(s, a) alone")
+    both = _linear([[2.0, 0.0], [0.0, 3.0]])
+    answer(both, both, deepcopy(batch), 0.5).backward()
+    # Q = 6, y = 5, error −1 for row 0; Q = 6, y = −1, error −7 for row 1.
+    if not close(both.weight.grad, torch.tensor([[7.0 * 3, 7.0], [1.0, 2.0]]) / 2):
+        raise Wrong("a gradient flows through y: compute it under torch.no_grad()")
+
+
+def update_target(target_network: nn.Module, q_network: nn.Module, rate: float) -> None:
+    """Move the target network's weights towards the online network's, in place."""
+    with torch.no_grad():
+        pairs = zip(target_network.parameters(), q_network.parameters(), strict=True)
+        for slow, fast in pairs:
+            slow.mul_(1 - rate).add_(rate * fast)
+
+
+def check_update_target(answer: Callable[..., None]) -> None:
+    """Compare with θ⁻ ← (1 − ρ) θ⁻ + ρ θ on known weights, bias included."""
+    target, online = nn.Linear(2, 1), nn.Linear(2, 1)
+    target.weight.data, target.bias.data = torch.tensor([[10.0, 20.0]]), torch.tensor([30.0])
+    online.weight.data, online.bias.data = torch.tensor([[0.0, 40.0]]), torch.tensor([-10.0])
+    answer(target, online, 0.25)
+    if not (close(online.weight, [[0.0, 40.0]]) and close(online.bias, [-10.0])):
+        raise Wrong("the online network has changed; only the target network may move")
+    if close(target.weight, [[10.0, 20.0]]):
+        raise Wrong("the target network has not changed: write into its parameters, in place")
+    if close(target.weight, [[0.0, 40.0]]):
+        raise Wrong(
+            "the target network became a copy: with rate 0.25 it moves a quarter of the way"
+        )
+    if close(target.weight, [[2.5, 35.0]]):
+        raise Wrong("rate and 1 − rate are swapped: with rate 0.25 the old weights keep 0.75")
+    if close(target.weight, [[7.5, 25.0]]) and close(target.bias, [30.0]):
+        raise Wrong("the bias has not moved: all parameters must")
+    if not (close(target.weight, [[7.5, 25.0]]) and close(target.bias, [20.0])):
+        raise Wrong(
+            f"weights [10, 20] towards [0, 40] by a quarter are [7.5, 25], yours are "
+            f"{target.weight.data.flatten().tolist()}"
+        )
+    answer(target, online, 1.0)
+    if not close(target.weight, online.weight):
+        raise Wrong("with rate 1 the target network must become equal to the online network")
+    with torch.no_grad():
+        online.weight.add_(1.0)
+    if close(target.weight, online.weight):
+        raise Wrong("after a copy both networks share one memory: copy the numbers, not the tensor")
+
+
+def real_steps(terminated: Tensor, truncated: Tensor) -> Tensor:
+    """Return which steps of a NEXT_STEP vector environment are real transitions."""
+    ended = terminated | truncated
+    first = torch.ones_like(ended[:1])
+    return torch.cat([first, ~ended[:-1]])
+
+
+def check_real_steps(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Compare with a walk through two environments by hand."""
+    flags = torch.zeros(6, 2, dtype=torch.bool)
+    terminated, truncated = flags.clone(), flags.clone()
+    terminated[1, 0] = True
+    truncated[3, 1] = True
+    terminated[5, 0] = True
+    expected = ~flags
+    expected[2, 0] = expected[4, 1] = False
+    given = expect_tensor(answer(terminated.clone(), truncated.clone()), (6, 2), "the result")
+    if given.dtype != torch.bool:
+        raise Wrong(f"the result must be true or false (torch.bool), but is {given.dtype}")
+    if torch.equal(given, expected):
+        return
+    ended = terminated | truncated
+    if given.all():
+        raise Wrong("every step is marked as real; the step after an end only resets")
+    if torch.equal(given, ~ended):
+        raise Wrong(
+            "you left out the last steps of episodes. They are real, and their reward matters; "
+            "left out must be the step after"
+        )
+    if torch.equal(given, ~expected):
+        raise Wrong("it is the wrong way round: true means that the transition is real")
+    only_terminated = ~flags
+    only_terminated[2, 0] = False
+    if torch.equal(given, only_terminated):
+        raise Wrong("environment 1 was truncated at step 3: it resets in step 4 as well")
+    both_out = expected & ~ended
+    if torch.equal(given, both_out):
+        raise Wrong("you left out the last step of an episode as well as the reset after it")
+    if not given[0].all():
+        raise Wrong("step 0 follows a reset that you asked for: it is real")
+    step, environment = (given != expected).nonzero()[0].tolist()
+    raise Wrong(
+        f"step {step} of environment {environment} should be {bool(expected[step, environment])}"
+    )
+
+
+EXERCISES = (
+    Exercise(
+        "02.1",
+        check_taken_q_values,
+        (
+            "q_values[row, action[row]] for each row. Which torch function does this for all rows?",
+            "`gather(1, index)` wants an index with as many dimensions as q_values.",
+            "q_values.gather(1, action.unsqueeze(1)) has shape (batch, 1).",
+        ),
+        taken_q_values,
+        "this line stands in every DQN; for pixels it works unchanged",
+    ),
+    Exercise(
+        "02.2",
+        check_td_targets,
+        (
+            "Which of the two flags says that no reward can follow?",
+            "The value of the next state is the greatest Q-value of its row: next_q_values.max(1).",
+            "Multiply the bootstrap by 1 where not terminated and by 0 where terminated.",
+        ),
+        td_targets,
+        "a truncated episode is bootstrapped, a terminated one is not",
+    ),
+    Exercise(
+        "02.3",
+        check_dqn_loss,
+        (
+            "You have both pieces already: exercises 02.1 and 02.2.",
+            "Compute y under torch.no_grad(), from the target network.",
+            "Both y and the taken Q-values must have shape (batch,) before you subtract.",
+        ),
+        dqn_loss,
+        "value and gradient are both right",
+    ),
+    Exercise(
+        "02.4",
+        check_update_target,
+        (
+            "Go through the parameters of both networks in pairs: zip(…, …).",
+            "Under torch.no_grad(), functions that end in _ write into a tensor: mul_, add_.",
+            "slow.mul_(1 - rate).add_(rate * fast)",
+        ),
+        update_target,
+        "with rate 1 this is the copy of Mnih et al. (2015)",
+    ),
+    Exercise(
+        "02.5",
+        check_real_steps,
+        (
+            "In this mode an environment that ended uses its next step only to reset.",
+            "So a step is real unless the step before it, in the same environment, was an end.",
+            "Shift the flags by one step: the first row is all true.",
+        ),
+        real_steps,
+        "now no transition that never happened gets into the memory",
+    ),
+)

@@ -1,0 +1,549 @@
+"""`course.py` and what it starts, in temporary folders: nothing is installed or downloaded."""
+
+import ast
+import csv
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.small_notebooks import save, small_notebook
+from tools import build, notebooks, run, study
+from tools import test as test_tool
+from tools.notebooks import ROOT, NotebookError, find, printed, read
+
+# --- course.py: the environment ---
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch) -> ModuleType:
+    """A copy of course.py in a folder of its own, whose `install` only counts its calls."""
+    folder = tmp_path / "the course"
+    folder.mkdir()
+    shutil.copy(ROOT / "course.py", folder)
+    (folder / "requirements.txt").write_text("numpy==2.0\n")
+    (folder / "pyproject.toml").write_text("[project]\n")
+    spec = importlib.util.spec_from_file_location("course_copy", folder / "course.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.installs = 0
+
+    def install() -> None:
+        module.installs += 1
+
+    monkeypatch.setattr(module, "install", install)
+    return module
+
+
+@pytest.fixture
+def quick(course, monkeypatch) -> ModuleType:
+    """The same, with an environment that is a folder with a version in a file: made at once."""
+
+    def run(command: list[str]) -> None:
+        if "venv" in command:
+            (course.VENV / "version").write_text("3.12")
+
+    def environment_python() -> str | None:
+        file = course.VENV / "version"
+        return file.read_text() if file.exists() else None
+
+    monkeypatch.setattr(course, "run", run)
+    monkeypatch.setattr(course, "environment_python", environment_python)
+    return course
+
+
+def test_a_real_environment_is_made_once_and_starts_fast(course, capsys):
+    tools = course.ROOT / "tools"
+    tools.mkdir()
+    (tools / "run.py").write_text("import sys, os\nprint(sys.prefix, sys.argv[1:], os.getcwd())\n")
+    course.ensure_environment()
+    assert course.installs == 1
+    assert "First start" in capsys.readouterr().out
+
+    started = time.perf_counter()
+    command = [sys.executable, str(course.ROOT / "course.py"), "run", "02"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    seconds = time.perf_counter() - started
+    assert result.stdout.splitlines() == [f"{course.VENV} ['02'] {course.ROOT}"], result.stderr
+    assert seconds < 2
+
+
+def test_nothing_happens_when_nothing_changed(quick, capsys):
+    quick.ensure_environment()
+    capsys.readouterr()
+    quick.ensure_environment()
+    assert quick.installs == 1
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+def test_changed_requirements_are_installed_into_the_same_environment(quick, name):
+    quick.ensure_environment()
+    (quick.VENV / "mine").touch()
+    (quick.ROOT / name).write_text("torch==2.10\n")
+    quick.ensure_environment()
+    quick.ensure_environment()
+    assert quick.installs == 2
+    assert (quick.VENV / "mine").exists()
+
+
+def test_an_update_that_fails_keeps_the_environment(quick, monkeypatch):
+    def fail() -> None:
+        raise SystemExit("no network")
+
+    quick.ensure_environment()
+    (quick.VENV / "mine").touch()
+    old = (quick.ROOT / "requirements.txt").read_text()
+    (quick.ROOT / "requirements.txt").write_text("torch==2.10\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(quick, "install", fail)
+        with pytest.raises(SystemExit, match="no network"):
+            quick.ensure_environment()
+    (quick.ROOT / "requirements.txt").write_text(old)
+    quick.ensure_environment()
+    assert quick.installs == 1
+    assert (quick.VENV / "mine").exists()
+
+
+def test_line_endings_of_windows_change_nothing(quick):
+    quick.ensure_environment()
+    (quick.ROOT / "requirements.txt").write_bytes(b"numpy==2.0\r\n")
+    quick.ensure_environment()
+    assert quick.installs == 1
+
+
+@pytest.mark.parametrize("what", [KeyboardInterrupt, SystemExit])
+def test_an_unfinished_installation_is_begun_again(quick, monkeypatch, capsys, what):
+    def interrupted() -> None:
+        (quick.VENV / "half a package").touch()
+        raise what
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quick, "install", interrupted)
+        with pytest.raises(what):
+            quick.ensure_environment()
+    quick.ensure_environment()
+    assert "not finished" in capsys.readouterr().out
+    assert not (quick.VENV / "half a package").exists()
+    assert json.loads(quick.STAMP.read_text())["requirements"] == quick.digest()
+
+
+def test_interruption_is_reported_plainly(quick, monkeypatch):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(quick, "install", interrupted)
+    with pytest.raises(SystemExit, match="Nothing is lost"):
+        quick.main(["lab"])
+
+
+def test_a_moved_folder_gets_a_new_environment(quick, capsys):
+    quick.ensure_environment()
+    stamp = json.loads(quick.STAMP.read_text())
+    quick.STAMP.write_text(json.dumps({**stamp, "folder": "/elsewhere"}))
+    quick.ensure_environment()
+    assert "made in /elsewhere, and environments cannot move" in capsys.readouterr().out
+    assert quick.installs == 2
+
+
+@pytest.mark.parametrize(("version", "words"), [("3.13", "from 3.12 to 3.13"), (None, "not run")])
+def test_another_python_gets_a_new_environment(quick, capsys, version, words):
+    quick.ensure_environment()
+    (quick.VENV / "version").unlink()
+    if version:
+        (quick.VENV / "version").write_text(version)
+    quick.ensure_environment()
+    assert words in capsys.readouterr().out
+    assert quick.installs == 2
+
+
+def test_an_environment_made_by_hand_is_kept_and_filled(quick):
+    quick.VENV.mkdir()
+    (quick.VENV / "version").write_text("3.11")
+    quick.ensure_environment()
+    quick.ensure_environment()
+    assert quick.installs == 1
+    assert (quick.VENV / "version").read_text() == "3.11"
+
+
+def test_the_environment_does_not_replace_itself(quick, monkeypatch):
+    quick.VENV.mkdir()
+    monkeypatch.setattr(sys, "prefix", str(quick.VENV))
+    with pytest.raises(SystemExit, match="deactivate"):
+        quick.ensure_environment()
+    assert quick.VENV.exists()
+
+
+# --- course.py: messages ---
+
+
+@pytest.mark.parametrize("version", [(3, 6, 15), (3, 10, 0)])
+def test_old_pythons_are_refused(course, monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", version)
+    with pytest.raises(SystemExit, match=f"is Python 3.{version[1]}"):
+        course.main(["lab"])
+
+
+def test_old_pythons_can_read_course_py():
+    ast.parse((ROOT / "course.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+def test_newer_pythons_get_a_note(course, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    course.check_python()
+    assert "not on 3.14. Going on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", ["venv", "ensurepip"])
+def test_a_missing_module_venv_is_named(quick, monkeypatch, module):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else name)
+    with pytest.raises(SystemExit, match=r"apt install python3\.\d+-venv"):
+        quick.ensure_environment()
+
+
+# What pip (or the system) writes to stderr, and words of the message it must lead to.
+COMPLAINTS = {
+    "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device": (
+        "The disk is full"
+    ),
+    "OSError: [WinError 112] There is not enough space on the disk": "The disk is full",
+    "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(Failed to "
+    "establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/\n"
+    "ERROR: Could not find a version that satisfies the requirement torch": "cannot be reached",
+    "socket.gaierror: [Errno 11001] getaddrinfo failed": "cannot be reached",
+    "pip._vendor.urllib3.exceptions.ReadTimeoutError: Read timed out.": "cannot be reached",
+    "Could not fetch URL: SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'": (
+        "certificate was not accepted"
+    ),
+    "ERROR: No matching distribution found for torch==2.10.0": "does not exist for this computer",
+    "ERROR: [Errno 13] Permission denied: '.venv/lib'": "No permission to write",
+    "PermissionError: [WinError 5] Access is denied: 'x'": "No permission to write",
+    "error: something else\n": "The last one: error: something else",
+}
+
+
+@pytest.mark.parametrize("complaint", COMPLAINTS)
+def test_a_failed_installation_is_explained(course, complaint, capsys):
+    code = f"import sys; sys.stderr.write({complaint!r}); sys.exit(1)"
+    with pytest.raises(SystemExit) as stop:
+        course.run([sys.executable, "-c", code])
+    assert COMPLAINTS[complaint] in str(stop.value)
+    assert "run the same command again" in str(stop.value)
+    assert complaint.strip() in capsys.readouterr().err, "pip's own words are shown as well"
+
+
+def test_the_words_of_pip_without_a_network_are_understood(course):
+    """The real pip, told to ask a port at which nobody answers."""
+    nowhere = "http://127.0.0.1:9/simple"
+    pip = [sys.executable, "-m", "pip", "--isolated", "download", "--retries", "1"]
+    with pytest.raises(SystemExit, match="cannot be reached"):
+        course.run([*pip, "--no-cache-dir", "--index-url", nowhere, "dqngan-course-no-such-thing"])
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied"), "No permission to write in"),
+        (OSError(30, "Read-only file system"), "No permission to write in"),
+        (OSError(28, "No space left on device"), "The disk is full"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_explained(course, monkeypatch, error, words):
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(SystemExit, match=words):
+        course.main(["lab"])
+
+
+def test_course_py_alone_says_what_is_missing(course):
+    (course.ROOT / "requirements.txt").unlink()
+    with pytest.raises(SystemExit, match="get the whole folder"):
+        course.main(["test"])
+
+
+def test_help_and_unknown_commands_install_nothing(course, capsys):
+    assert course.main([]) == 0
+    assert "python3 course.py lab" in capsys.readouterr().out
+    assert course.main(["leb"]) == 2
+    assert "It knows: lab, test" in capsys.readouterr().err
+    assert course.installs == 0
+    assert not course.VENV.exists()
+
+
+def test_every_command_is_in_the_help_and_exists(course):
+    for name, (module, *_) in course.COMMANDS.items():
+        assert f"\n  {name} [" in course.HELP or f"\n  {name} 02" in course.HELP
+        assert importlib.util.find_spec(module)
+
+
+def test_what_is_handed_over(quick, monkeypatch):
+    calls = []
+    monkeypatch.setattr(quick, "hand_over", lambda command: calls.append(command) or 0)
+    monkeypatch.chdir(quick.ROOT)
+    quick.main(["lab", "--no-browser", "--port=9999"])
+    quick.main(["run", "02", "copies/my.ipynb"])
+    lab, run = calls
+    assert lab[0] == "jupyterlab"
+    assert lab[-3].endswith("=/lab/tree/notebooks/00_start_here.ipynb")
+    assert lab[-2:] == ("--no-browser", "--port=9999")
+    assert not any("token" in argument for argument in lab), "the token stays on"
+    assert run == ("tools.run", "02", str(quick.ROOT / "copies" / "my.ipynb"))
+
+
+# --- the tools ---
+
+
+@pytest.fixture
+def two_notebooks(tmp_path, monkeypatch) -> Path:
+    """A folder that the tools take for the course's, with 02_small and 10_other in it."""
+    monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
+    save(tmp_path, small_notebook("print('old')"))
+    save(tmp_path, small_notebook("print('other')"), "10_other.ipynb")
+    save(tmp_path, small_notebook("print('mine')"), "scratch.ipynb")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["02", "2", "02_small", "02_small.ipynb", "notebooks/02_small"])
+def test_names_of_notebooks(two_notebooks, name):
+    assert find([name]) == [two_notebooks / "02_small.ipynb"]
+
+
+def test_more_names_of_notebooks(two_notebooks):
+    assert [path.stem for path in find()] == ["02_small", "10_other"]
+    assert [path.stem for path in find(["10", "2", "02"])] == ["10_other", "02_small"]
+    scratch = two_notebooks / "scratch.ipynb"
+    assert find([str(scratch)]) == [scratch]
+    for name in ("3", "0", "small", "", "scratch"):
+        with pytest.raises(NotebookError, match="the course has: 02_small, 10_other"):
+            find([name])
+
+
+def test_a_course_without_notebooks_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
+    with pytest.raises(NotebookError, match="no notebooks"):
+        find()
+
+
+def test_build_stores_outputs_and_nothing_else(tmp_path, capsys):
+    source = "import os\nprint(os.environ['COURSE_HEADLESS'], os.environ['COURSE_NOTEBOOK'])"
+    notebook = small_notebook(source)
+    notebook.metadata["language_info"]["version"] = "3.0"
+    path = save(tmp_path, notebook)
+    assert build.main([str(path)]) == 0
+    first = path.read_bytes()
+    built = read(path)
+    assert printed(built.cells[1]) == "1 02_small\n"
+    assert built.cells[1].id == "code-0"
+    assert "version" not in built.metadata["language_info"]
+    assert build.main([str(path)]) == 0
+    assert path.read_bytes() == first, "building twice changes nothing"
+    assert "1/1  import os" in capsys.readouterr().out
+
+
+def test_build_leaves_the_file_alone_when_a_cell_fails(tmp_path, capsys):
+    path = save(tmp_path, small_notebook("print('fine')", "raise ValueError('broken here')"))
+    before = path.read_bytes()
+    assert build.main([str(path)]) == 1
+    assert path.read_bytes() == before
+    said = capsys.readouterr().out
+    assert "raise ValueError" in said and "broken here" in said and "file is as it was" in said
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_build_says_what_is_wrong_with_the_form(tmp_path, capsys):
+    path = save(tmp_path, small_notebook("import sys\nprint('oh', file=sys.stderr)"))
+    assert build.main([str(path)]) == 1
+    assert "there is text on stderr" in capsys.readouterr().out
+
+
+def test_run_shows_progress_and_changes_nothing(tmp_path, capsys):
+    path = save(tmp_path, small_notebook("x = 1", "print('✓ x ≥ 1 (measured 1)')"))
+    before = path.read_bytes()
+    assert run.main([str(path)]) == 0
+    assert path.read_bytes() == before
+    said = capsys.readouterr().out
+    assert "1/2  x = 1" in said
+    assert "✓ x ≥ 1 (measured 1)" in said
+    assert run.main([str(save(tmp_path, small_notebook("1 / 0")))]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch) -> Path:
+    """A place of the test's own for what a study writes."""
+    folder = tmp_path / "benchmarks"
+    monkeypatch.setattr(study, "BENCHMARKS", folder)
+    monkeypatch.setattr(study, "CLAIMS", folder / "results" / "claims.csv")
+    monkeypatch.setattr(study, "PROGRESS", tmp_path / "study.json")
+    return study.CLAIMS
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+CLAIMING = (
+    "from dqngan_lib.runtime import claim, seed_everything\nseed = seed_everything(7)",
+    "claim('never one', seed, at_most=0)",
+    "claim('the seed', seed, between=(0, 5))",
+)
+
+
+def test_study_records_claims_also_those_that_fail(tmp_path, results, capsys):
+    path = save(tmp_path, small_notebook(*CLAIMING))
+    before = path.read_bytes()
+    results.parent.mkdir(parents=True)
+    results.write_text("notebook,claim,relation,bound,seed,value,seconds\n99_other,x,≥,1,0,2.0,3\n")
+
+    assert study.main([str(path), "--seeds", "2"]) == 1
+    assert path.read_bytes() == before
+    assert [(r["notebook"], r["claim"], r["seed"], r["value"]) for r in rows(results)] == [
+        ("02_small", "never one", "0", "0.0"),
+        ("02_small", "never one", "1", "1.0"),
+        ("02_small", "the seed", "0", "0.0"),
+        ("02_small", "the seed", "1", "1.0"),
+        ("99_other", "x", "0", "2.0"),
+    ]
+    assert list(rows(results)[0]) == list(study.COLUMNS)
+    said = capsys.readouterr().out
+    assert "FAILED on seed 1" in said
+    assert "FAILED  02_small, seed 1: never one ≤ 0, measured 1" in said
+
+    # A third seed: the first two are not run again, and the failure is not forgotten.
+    assert study.main([str(path), "--seeds", "3", "--resume"]) == 1
+    assert capsys.readouterr().out.count("done before") == 2
+    assert len(rows(results)) == 7
+
+
+def test_study_names_cells_that_break_and_does_not_count_the_seed_as_done(
+    tmp_path, results, capsys
+):
+    path = save(tmp_path, small_notebook("import json, os", "json.nothing", "raise SystemError"))
+    for _ in range(2):
+        assert study.main([str(path), "--seeds", "1", "--resume"]) == 1
+        said = capsys.readouterr().out
+        assert "code cell 2: AttributeError" in said and "code cell 3: SystemError" in said
+        assert "done before" not in said
+
+
+def test_study_resumes_only_what_has_not_changed(tmp_path, results, monkeypatch):
+    runs = []
+    monkeypatch.setattr(study, "run_seed", lambda path, seed: runs.append(seed) or ([], []))
+    path = save(tmp_path, small_notebook("x = 1"))
+    study.study(path, 2, resume=True)
+    study.study(path, 3, resume=True)
+    assert runs == [0, 1, 2]
+    save(tmp_path, small_notebook("x = 2"))
+    study.study(path, 1, resume=True)
+    study.study(path, 1)
+    assert runs == [0, 1, 2, 0, 0]
+
+
+def test_study_runs_the_table_scripts_of_the_notebook(tmp_path, results, monkeypatch):
+    monkeypatch.setattr(study, "run_seed", lambda path, seed: ([], []))
+    path = save(tmp_path, small_notebook("x = 1"))
+    study.BENCHMARKS.mkdir()
+    (study.BENCHMARKS / "02_table.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    (study.BENCHMARKS / "03_other.py").write_text("raise SystemExit(1)")
+    assert study.main([str(path), "--seeds", "1", "--skip-tables"]) == 0
+    assert not (tmp_path / "ran").exists()
+    assert study.main([str(path), "--seeds", "1"]) == 0
+    assert (tmp_path / "ran").exists()
+    (study.BENCHMARKS / "02_wrong.py").write_text("raise SystemExit(1)")
+    assert study.main([str(path), "--seeds", "1"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("relation", "bound", "value", "expected"),
+    [
+        ("≥", "0.5", 0.75, 0.25),
+        ("≥", "0.5", 0.25, -0.25),
+        ("≤", "0.5", 0.25, 0.25),
+        ("between", "-1 and 1", 0.75, 0.25),
+        ("between", "-1 and 1", -2.0, -1.0),
+    ],
+)
+def test_margins(relation, bound, value, expected):
+    assert study.margin({"relation": relation, "bound": bound, "value": value}) == expected
+
+
+def test_a_value_that_is_not_finite_fails_and_is_the_worst():
+    group = [
+        {"claim": "x", "relation": "≥", "bound": "0", "seed": seed, "value": value}
+        for seed, value in enumerate([1.0, float("nan"), float("inf")])
+    ]
+    said = study.table(group)
+    assert "FAILED on seed 1, 2" in said
+    assert " nan " in said
+
+
+# --- course.py test ---
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[tuple[str, ...]]:
+    """The modules that `test` runs, which are not run."""
+    calls: list[tuple[str, ...]] = []
+
+    def module(*command: str) -> tuple[bool, str]:
+        calls.append(command)
+        return True, "all well"
+
+    monkeypatch.setattr(test_tool, "module", module)
+    return calls
+
+
+def test_test_runs_all_parts(two_notebooks, asked, capsys):
+    assert test_tool.main([]) == 0
+    assert [command[0] for command in asked] == ["ruff", "ruff", "pytest", "pytest"]
+    assert "--nbval" in asked[-1]
+    assert asked[-1][-2:] == tuple(str(path) for path in find())
+    assert capsys.readouterr().out.count("\nok ") == 4
+
+
+def test_test_fast_leaves_the_notebooks_out(two_notebooks, asked):
+    assert test_tool.main(["--fast"]) == 0
+    assert [command[0] for command in asked] == ["ruff", "ruff", "pytest"]
+    assert asked[-1] == ("pytest", "tests")
+
+
+def test_test_of_one_notebook(two_notebooks, asked, capsys):
+    assert test_tool.main(["2"]) == 1, "it was never run, which the form forbids"
+    assert all(command[-1].endswith("02_small.ipynb") for command in asked)
+    assert "FAILED  form" in capsys.readouterr().out
+
+
+def test_one_failed_part_fails_the_test(two_notebooks, asked, monkeypatch, capsys):
+    monkeypatch.setattr(test_tool, "module", lambda *command: (command[1] != "check", "said"))
+    assert test_tool.main(["--fast"]) == 1
+    assert "FAILED  ruff check" in capsys.readouterr().out
+
+
+def test_no_test_at_all_counts_as_failed(tmp_path):
+    passed, said = test_tool.module("pytest", "-p", "no:cacheprovider", str(tmp_path))
+    assert not passed
+    assert "no tests" in said
+
+
+def test_workers_share_the_cores(two_notebooks, monkeypatch):
+    monkeypatch.setattr(test_tool, "cores", lambda: 2)
+    options = test_tool.nbval_options(find())
+    assert options[options.index("-n") + 1] == "2"
+    assert "-n" not in test_tool.nbval_options(find(["2"]))
+    monkeypatch.setattr(test_tool, "cores", lambda: 1)
+    assert "-n" not in test_tool.nbval_options(find())
+
+
+def test_pytest_by_hand_is_headless():
+    assert os.environ["COURSE_HEADLESS"] == "1"
+    assert "COURSE_SEED" not in os.environ

@@ -1,0 +1,202 @@
+"""The checks of notebook 02 accept right answers and name what is wrong with the others."""
+
+import torch
+from exercise_cases import exercise_tests
+from torch import nn
+
+from dqngan_lib.exercises.notebook_02 import EXERCISES
+
+# Exercise 02.1 ------------------------------------------------------------------------------------
+
+TAKEN_WRONG = {
+    "four columns": lambda q, a: q[:, a],
+    "(4, 1)": lambda q, a: q.gather(1, a.unsqueeze(1)),
+    "greatest": lambda q, a: q.max(1).values,
+    "the actions": lambda q, a: a.float(),
+    "returned None": lambda q, a: print(end=""),
+    "for row 1": lambda q, a: q.gather(1, ((a + 1) % 3).unsqueeze(1)).squeeze(1),
+}
+TAKEN_RIGHT = (
+    lambda q, a: q[torch.arange(len(a)), a],
+    lambda q, a: (q * nn.functional.one_hot(a, q.shape[1])).sum(1),
+)
+
+# Exercise 02.2 ------------------------------------------------------------------------------------
+
+TARGET_WRONG = {
+    "rows 1 and 3": lambda r, te, tr, q, g: r + g * q.max(1).values,
+    "row 2 is truncated": lambda r, te, tr, q, g: r + g * q.max(1).values * ~(te | tr),
+    "mixed up": lambda r, te, tr, q, g: r + g * q.max(1).values * ~tr,
+    "last reward": lambda r, te, tr, q, g: (r + g * q.max(1).values) * ~te,
+    "wrong way round": lambda r, te, tr, q, g: r + g * q.max(1).values * te,
+    "discount is missing": lambda r, te, tr, q, g: r + q.max(1).values * ~te,
+    "argmax": lambda r, te, tr, q, g: r + g * q.argmax(1) * ~te,
+    "mean over": lambda r, te, tr, q, g: r + g * q.mean(1) * ~te,
+    "shape": lambda r, te, tr, q, g: r + g * q.max(1, keepdim=True).values * ~te,
+}
+
+
+def _target_with_where(reward, terminated, truncated, next_q_values, discount):
+    bootstrapped = reward + discount * next_q_values.amax(dim=1)
+    return torch.where(terminated, reward, bootstrapped)
+
+
+def _target_with_loop(reward, terminated, truncated, next_q_values, discount):
+    rows = []
+    for i in range(len(reward)):
+        value = 0.0 if terminated[i] else discount * max(next_q_values[i].tolist())
+        rows.append(reward[i].item() + value)
+    return torch.tensor(rows)
+
+
+# Exercise 02.3 ------------------------------------------------------------------------------------
+
+
+def _loss(
+    batch, g, q_from, y_from, *, stop=True, half=0.5, end=True, reduce=torch.mean, wide=False
+):
+    """Compute the loss with one piece of it changed."""
+    y = batch["reward"] + g * y_from(batch["next_observation"]).max(1).values * (
+        ~batch["terminated"] if end else 1
+    )
+    q = q_from(batch["observation"]).gather(1, batch["action"].unsqueeze(1))
+    return reduce(half * ((y.detach() if stop else y) - (q if wide else q.squeeze(1))) ** 2)
+
+
+LOSS_WRONG = {
+    "from the target network": lambda q, t, b, g: _loss(b, g, q, q),
+    "½ is missing": lambda q, t, b, g: _loss(b, g, q, t, half=1.0),
+    "sum and factor": lambda q, t, b, g: _loss(b, g, q, t, half=1.0, reduce=torch.sum),
+    "row 1 is terminated": lambda q, t, b, g: _loss(b, g, q, t, end=False),
+    "broadcast": lambda q, t, b, g: _loss(b, g, q, t, wide=True),
+    "flows into the target": lambda q, t, b, g: _loss(b, g, q, t, stop=False),
+    "no gradient": lambda q, t, b, g: _loss(b, g, q, t).detach(),
+    "loss is 6.25": lambda q, t, b, g: -_loss(b, g, q, t),
+}
+
+
+def _loss_through_y(q_network, target_network, batch, discount):
+    """Stop the gradient of the target network's weights only by freezing them."""
+    same = q_network is target_network
+    for parameter in target_network.parameters():
+        parameter.requires_grad_(same)
+    return _loss(batch, discount, q_network, target_network, stop=False)
+
+
+def _loss_by_mse(q_network, target_network, batch, discount):
+    y = batch["reward"] + discount * target_network(batch["next_observation"]).amax(1).where(
+        ~batch["terminated"], torch.tensor(0.0)
+    )
+    rows = torch.arange(len(y))
+    q_taken = q_network(batch["observation"])[rows, batch["action"]]
+    return nn.functional.mse_loss(q_taken, y.detach()) / 2
+
+
+# Exercise 02.4 ------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def _swapped_roles(target, online, rate):
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        fast.mul_(1 - rate).add_(rate * slow)
+
+
+def _not_in_place(target, online, rate):
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        slow = (1 - rate) * slow + rate * fast
+
+
+def _always_copy(target, online, rate):
+    target.load_state_dict(online.state_dict())
+
+
+@torch.no_grad()
+def _rates_swapped(target, online, rate):
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        slow.mul_(rate).add_((1 - rate) * fast)
+
+
+@torch.no_grad()
+def _no_bias(target, online, rate):
+    target.weight.mul_(1 - rate).add_(rate * online.weight)
+
+
+@torch.no_grad()
+def _shares_memory(target, online, rate):
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        slow.data = fast.data if rate == 1 else (1 - rate) * slow.data + rate * fast.data
+
+
+@torch.no_grad()
+def _adds_only(target, online, rate):
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        slow.add_(rate * fast)
+
+
+@torch.no_grad()
+def _by_lerp(target, online, rate):
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        slow.lerp_(fast, rate)
+
+
+def _by_state_dict(target, online, rate):
+    old, new = target.state_dict(), online.state_dict()
+    target.load_state_dict({name: old[name] + rate * (new[name] - old[name]) for name in old})
+
+
+# Exercise 02.5 ------------------------------------------------------------------------------------
+
+
+def _shifted(flags):
+    """Return the flags one step later."""
+    return torch.cat([torch.zeros_like(flags[:1]), flags[:-1]])
+
+
+REAL_WRONG = {
+    "every step": lambda te, tr: torch.ones_like(te),
+    "last steps of episodes": lambda te, tr: ~(te | tr),
+    "wrong way round": lambda te, tr: _shifted(te | tr),
+    "was truncated": lambda te, tr: ~_shifted(te),
+    "as well as the reset": lambda te, tr: ~_shifted(te | tr) & ~(te | tr),
+    "torch.bool": lambda te, tr: (~_shifted(te | tr)).float(),
+    "step 0": lambda te, tr: torch.cat([torch.zeros_like(te[:1]), ~(te | tr)[:-1]]),
+}
+
+
+def _real_by_loop(terminated, truncated):
+    result = torch.ones_like(terminated)
+    for step in range(1, len(terminated)):
+        result[step] = ~(terminated[step - 1] | truncated[step - 1])
+    return result
+
+
+def _real_by_roll(terminated, truncated):
+    ended = torch.logical_or(terminated, truncated).roll(1, 0)
+    ended[0] = False
+    return ended.logical_not()
+
+
+WRONG = {
+    "02.1": TAKEN_WRONG,
+    "02.2": TARGET_WRONG,
+    "02.3": LOSS_WRONG | {"flows through y": _loss_through_y},
+    "02.4": {
+        "online network has changed": _swapped_roles,
+        "has not changed": _not_in_place,
+        "became a copy": _always_copy,
+        "are swapped": _rates_swapped,
+        "bias has not moved": _no_bias,
+        "share one memory": _shares_memory,
+        "by a quarter": _adds_only,
+    },
+    "02.5": REAL_WRONG,
+}
+RIGHT = {
+    "02.1": TAKEN_RIGHT,
+    "02.2": (_target_with_where, _target_with_loop),
+    "02.3": (_loss_by_mse, lambda q, t, b, g: _loss(b, g, q, t)),
+    "02.4": (_by_lerp, _by_state_dict),
+    "02.5": (_real_by_loop, _real_by_roll),
+}
+
+TestExercises02 = exercise_tests(EXERCISES, WRONG, RIGHT)

@@ -1,0 +1,80 @@
+"""What is declared, what is pinned, what is installed and what the README says must agree."""
+
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tools.notebooks import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def declared() -> list[Requirement]:
+    """Every requirement in pyproject.toml: of the package, its extras and its build."""
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    lines = [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]]
+    return [Requirement(line) for line in [*lines, *(line for extra in extras for line in extra)]]
+
+
+def pinned() -> list[Requirement]:
+    """Every line of requirements.txt that is not a comment."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [
+        Requirement(line) for line in lines if line.strip() and not line.lstrip().startswith("#")
+    ]
+
+
+def pins() -> dict[str, list[Version]]:
+    """The pinned versions of each package; there are several where they depend on the Python."""
+    found: dict[str, list[Version]] = {}
+    for requirement in pinned():
+        (specifier,) = requirement.specifier
+        found.setdefault(canonicalize_name(requirement.name), []).append(Version(specifier.version))
+    return found
+
+
+def test_every_line_of_requirements_is_an_exact_pin():
+    for requirement in pinned():
+        assert [s.operator for s in requirement.specifier] == ["=="], str(requirement)
+        assert "*" not in str(requirement.specifier), str(requirement)
+        assert requirement.url is None, str(requirement)
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=str)
+def test_what_is_declared_is_pinned_within_its_range(requirement):
+    versions = pins().get(canonicalize_name(requirement.name))
+    assert versions, f"{requirement.name} is not in requirements.txt; see its first lines"
+    assert all(requirement.specifier.contains(v, prereleases=True) for v in versions)
+
+
+def test_requirements_name_no_server_or_folder():
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|file:|--(extra-)?index|--find-links| /\w", text)
+
+
+def test_what_is_installed_is_what_is_pinned():
+    if Version(version("torch")).local:
+        pytest.skip("torch is not the pinned build (CPU only, say): not covered by the tests")
+    wrong = []
+    for requirement in pinned():
+        if requirement.marker and not requirement.marker.evaluate():
+            continue
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            installed = "missing"
+        if installed == "missing" or not requirement.specifier.contains(installed, True):
+            wrong.append(f"{requirement} (installed: {installed})")
+    assert not wrong, "python3 course.py would mend it"
+
+
+def test_the_readme_says_why_each_dependency_is_there():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("## Dependencies")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `([\w-]+)` \| \S+", table, re.MULTILINE)
+    assert sorted(named) == sorted({requirement.name for requirement in declared()})

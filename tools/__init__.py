@@ -1,0 +1,1 @@
+"""What `course.py` runs once the environment is there. No learner needs to look in here."""
