@@ -118,7 +118,7 @@ def draw_table(axes: Axes, world: GridWorld, q_table: Tensor, *, title: str = ""
                 f"{value:.2f}".replace("-", "−"),
                 ha="center",
                 va="center",
-                fontsize=7.5,
+                fontsize=8.5,
                 color=_ink(value),
                 fontweight="bold" if value == best else "normal",
             )

@@ -5,7 +5,6 @@ import math
 import operator
 import os
 import random
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -206,21 +205,3 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ValueError(
             f"{path} is not a readable checkpoint; delete it to start afresh"
         ) from error
-
-
-def describe_machine() -> dict[str, str]:
-    """Return what a bug report should start with: versions, device, threads."""
-    import gymnasium
-    import torchvision
-
-    device = pick_device()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {
-        "Python": sys.version.split()[0],
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "numpy": np.__version__,
-        "gymnasium": gymnasium.__version__,
-        "device": name,
-        "CPU threads torch uses": str(torch.get_num_threads()),
-    }

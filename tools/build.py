@@ -1,11 +1,27 @@
 """`course.py build 02`: run notebooks and store what they give, in a form fit to be committed."""
 
 import argparse
+import base64
 import sys
 import time
+from pathlib import Path
+
+from nbformat import NotebookNode
 
 from tools.lint import lint
 from tools.notebooks import NotebookError, clean, execute, find, go_headless, write
+
+
+def save_gallery_picture(path: Path, notebook: NotebookNode) -> None:
+    """Store the picture of the cell tagged "gallery" where notebook 00 shows it."""
+    for cell in notebook.cells:
+        if "gallery" in cell.metadata.get("tags", []):
+            pictures = [
+                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+            ]
+            folder = path.parent / "gallery"
+            folder.mkdir(exist_ok=True)
+            (folder / f"{path.stem}.png").write_bytes(base64.b64decode(pictures[0]))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         clean(notebook)
         write(path, notebook)
+        save_gallery_picture(path, notebook)
         problems = lint(path)
         for problem in problems:
             print(f"  {problem}")

@@ -1,0 +1,359 @@
+"""What `check`, `hint` and `solution` say, whatever they are given."""
+
+import functools
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+
+from dqngan_lib import exercises
+from dqngan_lib.exercises import check, find, hint, judge, solution
+from dqngan_lib.exercises.base import (
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    is_empty,
+)
+
+
+def double(x: float) -> float:
+    """Return twice x."""
+    return 2 * x  # the reference
+
+
+def check_double(answer) -> None:
+    """Compare with sums."""
+    for x in (1.0, -3.0):
+        found = expect_number(answer(x), "the result")
+        if not close(found, x + x):
+            raise Wrong(f"twice {x} is {x + x}, not {found}")
+
+
+@pytest.fixture(autouse=True)
+def notebook_99(monkeypatch):
+    """Add a notebook with two exercises for a while."""
+    module = types.ModuleType("dqngan_lib.exercises.notebook_99")
+    module.EXERCISES = (
+        Exercise("99.1", check_double, ("first", "second"), double, "You can double."),
+        Exercise("99.2", check_double, ("only",), double),
+    )
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(exercises, "_hints_shown", {})
+    monkeypatch.delenv("COURSE_STRICT", raising=False)
+
+
+# --- not attempted ------------------------------------------------------------------------------
+
+
+def stub_with_docstring(x: torch.Tensor, discount: float = 0.9) -> torch.Tensor:
+    """Return something.
+
+    Args:
+        x: float `(batch,)`.
+        discount: γ.
+    """
+    ...
+
+
+def stub(x: int) -> int: ...
+def stub_with_pass(x):
+    pass
+
+
+def stub_with_return(x):
+    return
+
+
+def stub_with_return_none(x):
+    return None
+
+
+def stub_with_return_dots(x):
+    return ...
+
+
+def stub_with_docstring_alone(x):
+    """Return something."""
+
+
+def stub_with_other_arguments(*arguments, key: dict[str, int] | None = None, **more): ...
+
+
+@torch.no_grad()
+def decorated_stub(x):
+    """Return something."""
+    ...
+
+
+def make_stub_that_sees(outside):
+    def stub_inside(x):
+        """Return something."""
+        ...
+
+    return stub_inside
+
+
+STUBS = [
+    stub,
+    stub_with_docstring,
+    stub_with_pass,
+    stub_with_return,
+    stub_with_return_none,
+    stub_with_return_dots,
+    stub_with_docstring_alone,
+    stub_with_other_arguments,
+    decorated_stub,
+    make_stub_that_sees(1),
+    lambda x: ...,
+    lambda x: None,
+]
+
+
+@pytest.mark.parametrize("function", STUBS)
+def test_a_stub_is_not_attempted(function, capsys):
+    assert is_empty(function)
+    assert judge("99.1", function)[0] == "not attempted"
+    check("99.1", function)
+    assert capsys.readouterr().out == (
+        "○ 99.1 not attempted: replace the ... in the cell with your code, then run it again\n"
+    )
+
+
+def raises(x):
+    raise NotImplementedError
+
+
+def returns_argument(x):
+    return x
+
+
+def has_a_loop_only(x):
+    for _ in range(3):
+        pass
+
+
+def yields(x):
+    yield x
+
+
+def calls(x):
+    print(end="")
+
+
+def stores(x):
+    y = ...  # noqa: F841
+
+
+class Callable:
+    """Has no code of its own."""
+
+    def __call__(self, x):
+        """Return nothing."""
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        double,
+        raises,
+        returns_argument,
+        has_a_loop_only,
+        yields,
+        calls,
+        stores,
+        Callable(),
+        abs,
+        functools.partial(double),
+        lambda x: 0,
+        lambda x: False,
+        lambda x: "",
+        lambda x: (),
+        lambda x: x,
+        lambda x: torch.zeros(3),
+    ],
+)
+def test_an_attempt_is_not_taken_for_a_stub(function):
+    assert not is_empty(function)
+    assert judge("99.1", function)[0] != "not attempted"
+
+
+# --- right and wrong ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [double, lambda x: x + x, functools.partial(np.multiply, 2)])
+def test_right_answers_are_praised(answer, capsys):
+    assert judge("99.1", answer) == ("right", "You can double.")
+    check("99.1", answer)
+    check("99.2", answer)
+    assert capsys.readouterr().out == "✓ 99.1 right: You can double.\n✓ 99.2 right\n"
+
+
+def divides_by_zero(x):
+    y = x
+    return y / 0
+
+
+def helper(x):
+    return [x][5]
+
+
+def fails_in_a_helper(x):
+    return helper(x)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda x: x * x, "twice 1.0 is 2.0, not 1.0"),
+        (lambda x: print(end=""), "the result: your function returned None. Is `return` missing?"),
+        (lambda x: "2", "the result must be one number, but is a str"),
+        (lambda x: torch.ones(2), "the result must be one number, but is a Tensor"),
+        (2.0, "pass the function itself, double, not its result"),
+        (None, "pass the function itself, double, not its result"),
+        (double(1), "pass the function itself, double, not its result"),
+    ],
+)
+def test_a_wrong_answer_is_told_its_mistake(answer, message, capsys):
+    check("99.1", answer)
+    assert capsys.readouterr().out == f"✗ 99.1 wrong: {message}\n"
+
+
+def exits(x):
+    sys.exit(1)
+
+
+def too_many_arguments(x, y):
+    return x
+
+
+@pytest.mark.parametrize(
+    ("answer", "parts"),
+    [
+        (divides_by_zero, ["ZeroDivisionError", "in line 3 of your function: return y / 0"]),
+        (fails_in_a_helper, ["IndexError: list index", "in line 2 of your function: return help"]),
+        (raises, ["NotImplementedError", "in line 2"]),
+        (exits, ["SystemExit: 1", "in line 2"]),
+        (too_many_arguments, ["TypeError", "missing 1 required positional argument: 'y'"]),
+        (abs, ["wrong"]),
+    ],
+)
+def test_an_answer_that_raises_is_wrong_and_is_told_where(answer, parts, capsys):
+    check("99.1", answer)
+    out = capsys.readouterr().out
+    assert out.startswith("✗ 99.1 wrong: ")
+    for part in parts:
+        assert part in out
+
+
+def test_stopping_an_endless_answer_is_no_answer():
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check("99.1", interrupted)
+
+
+def test_strict_raises_unless_right(monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    check("99.1", double)
+    assert capsys.readouterr().out.startswith("✓ 99.1 right")
+    with pytest.raises(AssertionError, match=r"✗ 99\.1 wrong: twice"):
+        check("99.1", lambda x: x)
+    with pytest.raises(AssertionError, match=r"○ 99\.1 not attempted"):
+        check("99.1", stub)
+    monkeypatch.setenv("COURSE_STRICT", "0")
+    check("99.1", stub)
+
+
+# --- hints, solutions, names --------------------------------------------------------------------
+
+
+def test_hints_come_one_at_a_time_and_begin_again(capsys):
+    for name in ("99.1", "99.2", "99.1", "99.1"):
+        hint(name)
+    assert capsys.readouterr().out.splitlines() == [
+        "Hint 1 of 2 for 99.1: first",
+        "Hint 1 of 1 for 99.2: only",
+        "Hint 2 of 2 for 99.1: second",
+        "Hint 1 of 2 for 99.1: first",
+    ]
+
+
+def test_the_solution_is_the_source_that_is_tested(capsys):
+    solution("99.1")
+    out = capsys.readouterr().out
+    assert out.startswith("def double(x: float) -> float:\n")
+    assert "return 2 * x  # the reference" in out
+
+
+@pytest.mark.parametrize("function", [find, hint, solution, lambda name: check(name, double)])
+@pytest.mark.parametrize("name", ["98.1", "x", "", 98.1, None, "99/1", "../secret"])
+def test_an_unknown_notebook_is_named(function, name):
+    with pytest.raises(ValueError, match=r"exercise names look like '02\.1'"):
+        function(name)
+
+
+@pytest.mark.parametrize("name", ["99.3", "99", "99.", "99.10", 99.1])
+def test_an_unknown_exercise_is_named_with_those_there_are(name):
+    with pytest.raises(ValueError, match=r"one of \['99.1', '99.2'\]; got"):
+        find(name)
+
+
+def test_a_notebook_whose_checks_cannot_be_imported_says_what_is_missing(monkeypatch):
+    def import_module(path):
+        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
+
+    monkeypatch.setattr(exercises.importlib, "import_module", import_module)
+    with pytest.raises(ModuleNotFoundError, match="scipy"):
+        find("99.1")
+
+
+# --- the tools of a check -----------------------------------------------------------------------
+
+
+def test_expect_tensor_names_what_it_is_instead():
+    value = torch.ones(2, 3)
+    assert expect_tensor(value, (2, 3), "y") is value
+    for wrong, message in (
+        (None, "y: your function returned None. Is `return` missing?"),
+        (np.ones((2, 3)), "y must be a torch tensor, but is a ndarray"),
+        ([1.0], "y must be a torch tensor, but is a list"),
+        (torch.ones(3, 2), "y must have shape (2, 3), but has (3, 2)"),
+        (torch.ones(6), "y must have shape (2, 3), but has (6,)"),
+    ):
+        with pytest.raises(Wrong) as error:
+            expect_tensor(wrong, (2, 3), "y")
+        assert str(error.value) == message
+
+
+def test_expect_number_takes_any_one_number():
+    for value in (
+        2,
+        2.0,
+        True + 1,
+        np.float32(2),
+        np.array(2),
+        torch.tensor(2),
+        torch.tensor([2.0]),
+    ):
+        assert expect_number(value, "y") == 2.0
+    for wrong in ([2], "2", torch.ones(2), {}, 2j):
+        with pytest.raises(Wrong, match="y must be one number"):
+            expect_number(wrong, "y")
+
+
+def test_close_compares_numbers_and_shapes():
+    assert close(1.0, 1.00005)
+    assert not close(1.0, 1.001)
+    assert close(1.0, 1.001, tolerance=0.01)
+    assert close(1e6, 1e6 + 50)
+    assert close(torch.tensor([1, 2]), np.array([1.0, 2.0]))
+    assert close(torch.ones(2, requires_grad=True), [1.0, 1.0])
+    assert not close(torch.ones(2, 1), torch.ones(2))
+    assert not close(1.0, [1.0])
+    assert not close(float("nan"), 1.0)
+    assert close([True, False], [1, 0])
