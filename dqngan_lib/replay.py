@@ -71,7 +71,8 @@ class ReplayBuffer:
         count = self._check(fields, next_observation)
         index = (self.position + torch.arange(count)) % self.capacity
         stream = self._check_stream(stream, count)
-        self._forget(index)
+        if self.size + count > self.capacity:
+            self._forget(index)
         for name, value in fields.items():
             self.fields[name][index] = value
         if next_observation is not None:
@@ -211,7 +212,7 @@ class ReplayBuffer:
         last, steps = index, torch.ones_like(index)
         for power in range(1, n_step):
             ended = self.fields["terminated"][last] | self.fields["truncated"][last]
-            going_on = (steps == power) & ~ended & (self._next[last] < self.capacity)
+            going_on = ~ended & (self._next[last] < self.capacity)
             last = torch.where(going_on, self._next[last], last)
             reward = self.fields["reward"][last]
             counts = going_on.reshape(-1, *[1] * (reward.dim() - 1))

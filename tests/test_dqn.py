@@ -442,7 +442,7 @@ def learnt(envs: VectorEnv, agent_settings: dict | None = None, **train_settings
     torch.manual_seed(0)
     settings = {"learning_rate": 1e-2, "discount": probes.DISCOUNT, "target_rate": 0.2}
     agent = DQN(QNetwork(1, 2, (32, 32)), DQNSettings(**settings | (agent_settings or {})))
-    steps = envs.num_envs * (500 if isinstance(envs, probes.LongWalk) else 250)
+    steps = envs.num_envs * (400 if isinstance(envs, probes.LongWalk) else 200)
     train_settings = {
         "steps": steps,
         "evaluate_every": steps,
@@ -464,15 +464,15 @@ def error_of(agent: DQN, q_values: dict[float, tuple[float, float]]) -> float:
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize("probe", probes.PROBES)
 def test_probe(probe, mode):
-    # n = 3 walks over the ends of episodes, wherever they are, and must give the same.
-    n_step = 3 if probe in (probes.CutElsewhere, probes.LongWalk) else 1
+    # In the long walk the sum of three rewards meets both kinds of ends.
+    n_step = 3 if probe is probes.LongWalk else 1
     assert error_of(learnt(probe(8, mode), n_step=n_step), probe.q_values) < 0.05
 
 
 @pytest.mark.parametrize("probe", [probes.CutElsewhere, probes.LongWalk, probes.RewardDelayed])
 @pytest.mark.parametrize(
     "settings",
-    [{"n_step": 1}, {"n_step": 2}, {"priority_alpha": 0.6}, {"priority_alpha": 0.3, "n_step": 2}],
+    [{"n_step": 2}, {"priority_alpha": 0.6}, {"priority_alpha": 0.3, "n_step": 2}],
 )
 def test_probe_with_other_ways_to_remember(probe, settings):
     agent = learnt(probe(8, AutoresetMode.NEXT_STEP), **settings)
@@ -746,10 +746,20 @@ def test_global_random_state_neither_matters_nor_changes():
     assert differences(other.state_dict(), results[0][0]) != []
 
 
-def test_the_seed_decides_the_episodes():
-    first = train_dqn(new_agent(), short_cartpole(), score, SHORT, seed=1)
-    second = train_dqn(new_agent(), short_cartpole(), score, SHORT, seed=2)
-    assert first.score != second.score
+def test_the_seed_decides_the_episodes_and_each_piece_has_others():
+    class Spy(gymnasium.vector.VectorWrapper):
+        def reset(self, *, seed=None, options=None):
+            seen, info = self.env.reset(seed=seed, options=options)
+            starts.append(tuple(seen.flatten().tolist()))
+            return seen, info
+
+    scores, starts = [], []
+    for seed in (1, 2, 1):
+        history = train_dqn(new_agent(), Spy(short_cartpole()), score, SHORT, seed=seed)
+        scores.append(tuple(history.score))
+    assert scores[0] == scores[2] != scores[1]
+    assert starts[:4] == starts[8:]
+    assert len(set(starts)) == 8
 
 
 def test_schedules_warm_up_and_number_of_updates(monkeypatch):
@@ -796,7 +806,7 @@ def test_schedules_warm_up_and_number_of_updates(monkeypatch):
     assert set(sizes) == {9}
 
 
-def test_beta_of_prioritised_replay_rises_to_one(monkeypatch):
+def test_priorities_follow_the_errors_and_beta_rises_to_one(monkeypatch):
     from dqngan_lib import dqn
 
     seen = []
@@ -806,10 +816,19 @@ def test_beta_of_prioritised_replay_rises_to_one(monkeypatch):
             seen.append(self.beta)
             return super().sample(*arguments)
 
+        def update_priorities(self, index, td_error):
+            super().update_priorities(index, td_error)
+            # Where a row was drawn twice its errors are the same.
+            expected = (td_error.abs().double().numpy() + 1e-6) ** self.alpha
+            np.testing.assert_allclose(self.tree[index.numpy()], expected)
+            updated.append(len(index))
+
+    updated = []
     monkeypatch.setattr(dqn, "PrioritizedReplayBuffer", Spy)
     learnt(probes.LongWalk(4), steps=100, evaluate_every=100, learn_after=1, priority_alpha=0.5)
     expected = [0.4 + 0.6 * 4 * step / 100 for step in range(25)]
     np.testing.assert_allclose(seen, expected, atol=1e-12)
+    assert updated == [64] * 25
 
 
 def test_evaluations_come_when_due_even_if_the_steps_do_not_divide():
@@ -829,6 +848,24 @@ def test_evaluations_come_when_due_even_if_the_steps_do_not_divide():
         assert history.step == expected
         assert history.seconds == sorted(history.seconds)
         assert history.steps_per_second > 0
+
+
+def test_sums_of_rewards_end_where_a_piece_of_the_run_ends(tmp_path):
+    class Forever(probes.Probe):
+        """Gives 1, looks always the same, and never ends: new episodes look like the old ones."""
+
+        def outcome(self, seen: float, action: int) -> tuple[float, bool, bool, float]:
+            return 1.0, False, False, 0.0
+
+    settings = TrainSettings(steps=80, evaluate_every=40, capacity=80, learn_after=80, n_step=99)
+    path = tmp_path / "run.pt"
+    agent = DQN(QNetwork(1, 2, (4,)))
+    train_dqn(agent, Forever(4), lambda agent: 0.0, settings, checkpoint=path)
+    buffer = ReplayBuffer(80)
+    buffer.load_state_dict(load_checkpoint(path)["buffer"])
+    batch = buffer._gather(torch.arange(80), 99, 1.0)
+    # Two pieces of ten steps of four environments.
+    assert batch["steps"].tolist() == [10 - step % 10 for step in range(20) for _ in range(4)]
 
 
 @pytest.mark.parametrize("kind", ["vector_entry_point", "sync"])

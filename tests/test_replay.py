@@ -294,6 +294,9 @@ def test_a_restored_buffer_goes_on_as_if_nothing_had_happened(kind, tmp_path):
     for one, two, three in zip(*runs, strict=True):
         assert torch.equal(one, two)
         assert torch.equal(one, three)
+    # Nothing is lost or kept that only the memory would show.
+    assert len(buffer._shelf) == len(loaded._shelf) == len(shared._shelf)
+    assert buffer._free == loaded._free == shared._free
 
 
 def test_a_state_of_another_capacity_is_refused():

@@ -248,10 +248,5 @@ def test_the_bar_counts_and_hides_when_nobody_watches(monkeypatch, capsys):
     assert not runtime.headless()
 
 
-def test_the_device_can_compute_and_the_machine_is_described():
-    device = runtime.pick_device()
-    assert torch.ones(2, device=device).sum().item() == 2
-    machine = runtime.describe_machine()
-    assert machine["torch"] == torch.__version__
-    assert machine["CPU threads torch uses"] == str(torch.get_num_threads())
-    assert all(isinstance(value, str) and value for value in machine.values())
+def test_the_device_can_compute():
+    assert torch.ones(2, device=runtime.pick_device()).sum().item() == 2

@@ -1,0 +1,149 @@
+"""The digit scorer reads digits, at both sizes, and its file is the one that it should be."""
+
+import pytest
+import torch
+
+from dqngan_lib import data, scorer
+from dqngan_lib.scorer import DigitScorer, load_scorer
+from tools import make_digit_scorer
+
+
+@pytest.fixture
+def fresh_cache():
+    scorer._load.cache_clear()
+    yield
+    scorer._load.cache_clear()
+
+
+@pytest.mark.parametrize(("side", "least"), [(28, 0.985), (16, 0.98)])
+def test_it_reads_the_held_out_digits(side, least):
+    digits = data.digits(side)
+    right = load_scorer()(digits.test_images).argmax(1) == digits.test_labels
+    assert right.double().mean() >= least
+
+
+@pytest.mark.parametrize("side", [28, 16])
+def test_features_are_sixty_four_used_and_of_total_variance_one_hundred(side):
+    features = load_scorer().features(data.digits(side).train_images)
+    assert features.shape == (8000, 64)
+    assert features.dtype == torch.float32
+    assert features.min() >= 0
+    assert (features.amax(0) > 0).sum() >= 60
+    assert features.double().var(0).sum().item() == pytest.approx(100, abs=0.5)
+
+
+def test_logits_follow_from_unscaled_features():
+    images = data.digits(16).test_images[:10]
+    network = load_scorer()
+    features = network.features(images)
+    logits = network.to_logits(features / network.scale[1])
+    assert torch.allclose(network(images), logits, atol=1e-4)
+    assert network(images).shape == (10, 10)
+
+
+def test_images_do_not_depend_on_their_neighbours():
+    images = data.digits(28).test_images[:260]
+    together = load_scorer().features(images)
+    for row in (0, 249, 250, 259):
+        assert torch.allclose(
+            load_scorer().features(images[row : row + 1])[0], together[row], atol=1e-4
+        )
+
+
+def test_gradients_reach_the_images_and_not_the_weights():
+    images = data.digits(28).test_images[:3].clone().requires_grad_()
+    network = load_scorer()
+    network(images).sum().backward()
+    assert images.grad.abs().sum(dim=(1, 2, 3)).min() > 0
+    assert all(not parameter.requires_grad for parameter in network.parameters())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_training_mode_changes_nothing():
+    images = data.digits(16).test_images[:5]
+    network = load_scorer()
+    assert not network.training
+    before = network(images)
+    try:
+        assert torch.equal(network.train()(images), before)
+    finally:
+        network.eval()
+
+
+def test_it_is_loaded_once():
+    assert load_scorer() is load_scorer("cpu") is load_scorer(torch.device("cpu"))
+
+
+def test_the_file_is_small_and_holds_tensors_alone():
+    assert scorer.WEIGHTS.stat().st_size < 500_000
+    state = torch.load(scorer.WEIGHTS, weights_only=True)
+    assert all(tensor.dtype == torch.float16 for tensor in state.values())
+    assert all(tensor.isfinite().all() for tensor in state.values())
+    assert set(state) == set(DigitScorer().state_dict())
+
+
+def test_a_damaged_file_is_named_with_both_checksums(tmp_path, monkeypatch, fresh_cache):
+    damaged = bytearray(scorer.WEIGHTS.read_bytes())
+    damaged[5000] ^= 1
+    path = tmp_path / "weights.pt"
+    path.write_bytes(damaged)
+    monkeypatch.setattr(scorer, "WEIGHTS", path)
+    with pytest.raises(ValueError, match=r"weights\.pt is damaged") as error:
+        load_scorer()
+    assert scorer.WEIGHTS_SHA256 in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path, monkeypatch, fresh_cache):
+    monkeypatch.setattr(scorer, "WEIGHTS", tmp_path / "nothing.pt")
+    with pytest.raises(FileNotFoundError, match=r"nothing\.pt is missing"):
+        load_scorer()
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "words"),
+    [
+        (torch.zeros(2, 1, 20, 20), ValueError, "images must have shape"),
+        (torch.zeros(2, 28, 28), ValueError, "images must have shape"),
+        (torch.zeros(2, 3, 28, 28), ValueError, "images must have shape"),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), TypeError, "images.*uint8"),
+        ([[0.0]], TypeError, "images.*list"),
+    ],
+)
+def test_bad_images_are_named(images, error, words):
+    for function in (load_scorer(), load_scorer().features):
+        with pytest.raises(error, match=words):
+            function(images)
+
+
+# --- the script that made it
+
+
+def test_augmented_digits_stay_digits_and_a_quarter_is_untouched():
+    images = data.digits(28).train_images[:1000]
+    moved = make_digit_scorer.augment(images, torch.Generator().manual_seed(1))
+    again = make_digit_scorer.augment(images, torch.Generator().manual_seed(1))
+    assert torch.equal(moved, again)
+    assert moved.shape == images.shape
+    assert moved.min() >= 0 and moved.max() <= 1
+    untouched = (moved == images).flatten(1).all(1).double().mean().item()
+    assert 0.2 < untouched < 0.3
+    ink = moved.sum(dim=(1, 2, 3)) / images.sum(dim=(1, 2, 3))
+    assert ink.min() > 0.6
+    assert ink.max() < 1.5
+
+
+def test_shrinking_is_that_of_the_data():
+    large, small = data.digits(28), data.digits(16)
+    assert torch.equal(make_digit_scorer.shrink(large.train_images, 16), small.train_images)
+    assert make_digit_scorer.shrink(large.train_images, 28) is large.train_images
+
+
+def test_training_repeats_with_its_seed():
+    digits = data.digits(28)
+    few = data.Digits(
+        digits.train_images[:512], digits.train_labels[:512], digits.test_images, digits.test_labels
+    )
+    networks = [make_digit_scorer.train(few, epochs=2, seed=seed) for seed in (3, 3, 4)]
+    states = [network.state_dict()["to_logits.weight"] for network in networks]
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
