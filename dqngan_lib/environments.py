@@ -197,7 +197,11 @@ class GridWorld(_TorchVectorEnv):
 
 
 class Catch(_TorchVectorEnv):
-    """A ball falls across a small screen, bouncing off the sides; catch it with a paddle.
+    """A ball falls across a small screen; catch it with a paddle.
+
+    At each step the ball falls by one row, and goes straight or two columns to one side. A ball
+    that leaves on one side comes in on the other. It is faster than the paddle, which moves by one
+    column: running after the ball is not enough.
 
     The observation is two pictures, uint8 `(2, side, side)` of 0 and 1: the screen now and one
     step before, because one picture cannot show which way the ball moves. Actions: 0 left,
@@ -231,7 +235,7 @@ class Catch(_TorchVectorEnv):
             return torch.randint(low, high + 1, (self.num_envs,), generator=self.generator)
 
         self.column = torch.where(rows, draw(0, self.side - 1), self.column)
-        self.drift = torch.where(rows, draw(-1, 1), self.drift)
+        self.drift = torch.where(rows, 2 * draw(-1, 1), self.drift)
         self.paddle = torch.where(rows, draw(1, self.side - 2), self.paddle)
         self.row = self.row * ~rows
         # The ball has fallen one row before the agent first sees it, so two pictures exist.
@@ -239,17 +243,9 @@ class Catch(_TorchVectorEnv):
         self._fall(rows)
 
     def _fall(self, rows: Tensor) -> None:
-        """Let the ball fall by one row and bounce off the sides."""
-        column, drift = self._bounce(self.column, self.drift)
-        self.column = torch.where(rows, column, self.column)
-        self.drift = torch.where(rows, drift, self.drift)
+        """Let the ball fall by one row; what leaves on one side comes in on the other."""
+        self.column = torch.where(rows, (self.column + self.drift) % self.side, self.column)
         self.row = self.row + rows
-
-    def _bounce(self, column: Tensor, drift: Tensor) -> tuple[Tensor, Tensor]:
-        """Return column and drift one row further down."""
-        outside = (column + drift < 0) | (column + drift >= self.side)
-        drift = torch.where(outside, -drift, drift)
-        return column + drift, drift
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:
         self.before = self._screen()
@@ -273,12 +269,7 @@ class Catch(_TorchVectorEnv):
 
     def optimal_action(self) -> Tensor:
         """Return actions, int64 `(num_envs,)`, that catch every ball: go to where it will land."""
-        column, drift = self.column, self.drift
-        for fall in range(self.side):
-            on = self.row + fall < self.side - 1
-            next_column, next_drift = self._bounce(column, drift)
-            column = torch.where(on, next_column, column)
-            drift = torch.where(on, next_drift, drift)
+        column = (self.column + (self.side - 1 - self.row) * self.drift) % self.side
         return (column - self.paddle).sign() + 1
 
 

@@ -11,9 +11,11 @@ from dqngan_lib.runtime import pick_device
 OLDEST_PYTHON = (3, 11)
 OLDEST = {
     "gymnasium": "1.1",
+    "ipython": "7.34",
     "ipywidgets": "7.7",
     "matplotlib": "3.9",
     "numpy": "2.0",
+    "pillow": "10",
     "torch": "2.10",
     "torchvision": "0.25",
     "tqdm": "4.66",

@@ -73,10 +73,13 @@ def decode(observation: torch.Tensor) -> tuple[tuple[int, int], int]:
 
 
 def fly(row: int, column: int, drift: int, side: int) -> tuple[int, int, int]:
-    """Move the ball down by one row, as a ball between two walls moves."""
-    if not 0 <= column + drift < side:
-        drift = -drift
-    return row + 1, column + drift, drift
+    """Move the ball down by one row; what leaves on one side comes in on the other."""
+    column = column + drift
+    if column < 0:
+        column = column + side
+    if column >= side:
+        column = column - side
+    return row + 1, column, drift
 
 
 @pytest.mark.parametrize("side", [5, 6, 10])
@@ -103,7 +106,7 @@ def test_catch_obeys_its_rules(side):
         assert torch.equal(seen[:, 1], previous[:, 0])
         for k in range(200):
             (row, column), paddle = balls[k]
-            drift = column - before[k][0][1]
+            drift = column - before[k][0][1]  # −2, 0 or 2, but for a side that was crossed
             row, column, drift = fly(row, column, drift, side)
             paddle = min(max(paddle + int(action[k]) - 1, 1), side - 2)
             expected = torch.zeros(side, side, dtype=torch.uint8)
