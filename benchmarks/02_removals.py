@@ -10,7 +10,8 @@ import gymnasium
 import torch
 from tables import write_table
 
-from dqngan_lib.dqn import DQN, DQNSettings, TrainSettings, train_dqn
+from dqngan_lib.dqn import DQN, DQNSettings
+from dqngan_lib.dqn_training import TrainSettings, train_dqn
 from dqngan_lib.environments import TruncationAsTermination
 from dqngan_lib.networks import QNetwork
 from dqngan_lib.rollout import play

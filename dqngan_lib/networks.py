@@ -98,12 +98,12 @@ class ConvolutionalQNetwork(nn.Module):
         self.layers = nn.Sequential(
             nn.Conv2d(channels, 16, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(16, 16, 3, stride=2, padding=1),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(16 * half * half, 64),
+            nn.Linear(32 * half * half, 128),
             nn.ReLU(),
-            DuelingHead(64, actions) if dueling else nn.Linear(64, actions),
+            DuelingHead(128, actions) if dueling else nn.Linear(128, actions),
         )
 
     def forward(self, observation: Tensor) -> Tensor:

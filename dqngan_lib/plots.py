@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from dqngan_lib.dqn import History
+from dqngan_lib.dqn_training import History
 from dqngan_lib.runtime import headless
 
 COLORS = {

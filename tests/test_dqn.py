@@ -11,16 +11,8 @@ import torch
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from torch import Tensor, nn
 
-from dqngan_lib.dqn import (
-    DQN,
-    DQNSettings,
-    History,
-    TrainSettings,
-    backup_value,
-    linear_schedule,
-    td_target,
-    train_dqn,
-)
+from dqngan_lib.dqn import DQN, DQNSettings, backup_value, linear_schedule, td_target
+from dqngan_lib.dqn_training import History, TrainSettings, train_dqn
 from dqngan_lib.environments import Catch, GridWorld
 from dqngan_lib.networks import ConvolutionalQNetwork, QNetwork
 from dqngan_lib.replay import ReplayBuffer
@@ -782,7 +774,7 @@ def test_schedules_warm_up_and_number_of_updates(monkeypatch):
 
     monkeypatch.setattr(DQN, "act", spy_act)
     monkeypatch.setattr(DQN, "update", spy_update)
-    monkeypatch.setattr("dqngan_lib.dqn.ReplayBuffer", SpyBuffer)
+    monkeypatch.setattr("dqngan_lib.dqn_training.ReplayBuffer", SpyBuffer)
     settings = TrainSettings(
         steps=200,
         evaluate_every=100,
@@ -807,11 +799,11 @@ def test_schedules_warm_up_and_number_of_updates(monkeypatch):
 
 
 def test_priorities_follow_the_errors_and_beta_rises_to_one(monkeypatch):
-    from dqngan_lib import dqn
+    from dqngan_lib import dqn_training
 
     seen = []
 
-    class Spy(dqn.PrioritizedReplayBuffer):
+    class Spy(dqn_training.PrioritizedReplayBuffer):
         def sample(self, *arguments):
             seen.append(self.beta)
             return super().sample(*arguments)
@@ -824,7 +816,7 @@ def test_priorities_follow_the_errors_and_beta_rises_to_one(monkeypatch):
             updated.append(len(index))
 
     updated = []
-    monkeypatch.setattr(dqn, "PrioritizedReplayBuffer", Spy)
+    monkeypatch.setattr(dqn_training, "PrioritizedReplayBuffer", Spy)
     learnt(probes.LongWalk(4), steps=100, evaluate_every=100, learn_after=1, priority_alpha=0.5)
     expected = [0.4 + 0.6 * 4 * step / 100 for step in range(25)]
     np.testing.assert_allclose(seen, expected, atol=1e-12)

@@ -12,7 +12,7 @@ from IPython.display import HTML
 from PIL import Image
 
 from dqngan_lib import plots
-from dqngan_lib.dqn import History
+from dqngan_lib.dqn_training import History
 
 
 @pytest.fixture(autouse=True)
