@@ -442,6 +442,7 @@ class Dropping(PointDiscriminator):
     """A discriminator that draws from torch's global generator."""
 
     def forward(self, points):
+        """Drop half of the logits."""
         return nn.functional.dropout(super().forward(points), 0.5, self.training)
 
 
