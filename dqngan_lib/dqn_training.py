@@ -147,6 +147,7 @@ def train_dqn(
             bar.set_postfix(score=f"{run.history.score[-1]:.4g}")
             if watch is not None:
                 watch(run.history)
+        bar.total = bar.n  # else a run that was good enough early ends in a red bar
     except KeyboardInterrupt:
         run.history.interrupted = True
     finally:
