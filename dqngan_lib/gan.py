@@ -14,7 +14,8 @@ from torch.nn.functional import relu, softplus
 from torch.optim.swa_utils import AveragedModel
 
 from dqngan_lib.penalties import clip_weights, gradient_penalty, r1_penalty
-from dqngan_lib.runtime import load_checkpoint, progress, save_checkpoint
+from dqngan_lib.resume import describe_network, load_run
+from dqngan_lib.runtime import progress, save_checkpoint
 from dqngan_lib.settings import make_plain_numbers, require
 
 LossKind = Literal["minimax", "non-saturating", "hinge", "wasserstein"]
@@ -576,35 +577,17 @@ class _Run:
 
     def belongs_to(self) -> dict[str, Any]:
         """Return what must be equal in the run that goes on from a checkpoint."""
-
-        def shapes(network: nn.Module) -> str:
-            weights = network.state_dict().items()
-            return ", ".join(f"{name} {tuple(value.shape)}" for name, value in weights)
-
         run = {
             "seed": self.seed,
             "images": str(tuple(self.images.shape)),
-            "generator": shapes(self.gan.generator),
-            "discriminator": shapes(self.gan.discriminator),
+            "generator": describe_network(self.gan.generator),
+            "discriminator": describe_network(self.gan.discriminator),
         }
         return run | asdict(self.settings) | asdict(self.gan.settings)
 
     def load(self) -> None:
         """Go on from the checkpoint."""
-        state = load_checkpoint(self.checkpoint)
-        if not isinstance(state, dict) or "gan" not in state or "belongs_to" not in state:
-            raise ValueError(f"{self.checkpoint} is no checkpoint of train_gan; use another path")
-        saved, now = state["belongs_to"], self.belongs_to()
-        other = {
-            name: (saved.get(name), value)
-            for name, value in now.items()
-            if saved.get(name) != value
-        }
-        if other:
-            raise ValueError(
-                f"{self.checkpoint} belongs to another run: (saved, now) differ in {other}; "
-                f"delete it to start afresh"
-            )
+        state = load_run(self.checkpoint, "train_gan", self.belongs_to())
         self.gan.load_state_dict(state["gan"])
         self.best, self.best_score, self.done = state["best"], state["best_score"], state["done"]
         self.history = GANHistory(**state["history"])
