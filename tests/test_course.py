@@ -425,6 +425,17 @@ def test_study_records_claims_also_those_that_fail(tmp_path, results, capsys):
     assert len(rows(results)) == 7
 
 
+def test_study_leaves_out_what_a_cell_shows_failing(tmp_path, results):
+    notebook = small_notebook(
+        "from dqngan_lib.runtime import claim\nclaim('kept', 1, at_least=1)",
+        "claim('shown', 1, at_least=2)",
+    )
+    notebook.cells[-1].metadata["tags"] = ["raises-exception"]
+    path = save(tmp_path, notebook)
+    assert study.main([str(path), "--seeds", "1"]) == 0
+    assert [row["claim"] for row in rows(results)] == ["kept"]
+
+
 def test_study_names_cells_that_break_and_does_not_count_the_seed_as_done(
     tmp_path, results, capsys
 ):

@@ -142,15 +142,23 @@ def run_seed(path: Path, seed: int) -> tuple[list[Row], list[str]]:
         {**json.loads(line), "notebook": path.stem, "seed": seed, "seconds": seconds}
         for line in lines
     ]
-    broken = []
+    broken, shown_failing = [], []
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
-        for output in cell.outputs:
-            expected = "raises-exception" in cell.metadata.get("tags", [])
-            claimed = output.get("ename") == "AssertionError" and output.evalue.startswith("✗")
-            if output.output_type == "error" and not expected and not claimed:
+        for output in (o for o in cell.outputs if o.output_type == "error"):
+            claimed = output.ename == "AssertionError" and output.evalue.startswith("✗")
+            if "raises-exception" in cell.metadata.get("tags", []):
+                shown_failing.append(output.evalue)
+            elif not claimed:
                 what = f"{output.ename}: {output.evalue.splitlines()[0] if output.evalue else ''}"
                 broken.append(f"{path.stem}, seed {seed}, code cell {number}: {what}")
+    # What a cell shows failing, to teach what a failed claim looks like, is no result.
+    rows = [row for row in rows if not any(is_row_of(evalue, row) for evalue in shown_failing)]
     return rows, broken
+
+
+def is_row_of(evalue: str, row: Row) -> bool:
+    """Tell whether an error message is that of a claim."""
+    return evalue.startswith(f"✗ {row['claim']} {row['relation']} {row['bound']} ")
 
 
 def load() -> list[Row]:
