@@ -1,0 +1,307 @@
+"""Exercises of notebook 04: the game of generator and discriminator."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+
+
+def optimal_discriminator(p: Tensor, q: Tensor) -> Tensor:
+    """Return D* = p / (p + q), and ½ where neither has mass."""
+    total = p + q
+    return torch.where(total > 0, p / total, 0.5)
+
+
+def check_optimal_discriminator(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Compare with fractions worked by hand; the last point belongs to nobody."""
+    p = torch.tensor([0.6, 0.3, 0.1, 0.0, 0.0])
+    q = torch.tensor([0.2, 0.3, 0.0, 0.5, 0.0])
+    expected = torch.tensor([0.75, 0.5, 1.0, 0.0, 0.5])
+    given = expect_tensor(answer(p.clone(), q.clone()), (5,), "the result").double()
+    if close(given, expected):
+        return
+    mass, right = slice(0, 4), expected[:4]
+    if close(given[mass], 1 - right):
+        raise Wrong("this is q / (p + q): the discriminator must be near 1 where the *real* are")
+    if close(given[mass], right):
+        raise Wrong(
+            "the last point has p = q = 0, and there your answer is "
+            f"{given[4].item():.4g}: it must be 0.5, since nothing is known there"
+        )
+    if close(given[:2], [3.0, 1.0]):
+        raise Wrong("this is the ratio p / q; D is a probability, p divided by p + q")
+    if close(given[:2], [math.log(3), 0.0]):
+        raise Wrong("this is the logit log(p / q); the sigmoid of it is D")
+    if close(given[:2], [0.4, 0.0]):
+        raise Wrong("this is p − q; divide p by p + q instead")
+    if close(given[:2], [1.0, 1.0]) or close(given[:2], [1.0, 0.0]):
+        raise Wrong(
+            "this is a verdict, 0 or 1; D* says how sure one can be: at point 0, 0.6 against 0.2 "
+            "gives 0.75"
+        )
+    place = next(i for i in range(5) if not close(given[i], expected[i]))
+    raise Wrong(
+        f"at point {place}, p = {p[place]:.1f} and q = {q[place]:.1f} give "
+        f"{expected[place]:.2f}; yours is {given[place].item():.4g}"
+    )
+
+
+def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
+    """Return ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = (p + q) / 2, in natural logarithms."""
+    m = (p + q) / 2
+    return 0.5 * (torch.xlogy(p, p / m).nansum() + torch.xlogy(q, q / m).nansum())
+
+
+def _divergence(p: list[float], q: list[float]) -> float:
+    """Return KL(p ‖ q) by a loop; 0 log 0 counts as 0."""
+    return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True) if a > 0 and b > 0)
+
+
+def check_jensen_shannon(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Compare with a loop, on points where both have mass, and where only one or none has."""
+    p, q = [0.6, 0.3, 0.1], [0.2, 0.3, 0.5]
+    m = [(a + b) / 2 for a, b in zip(p, q, strict=True)]
+    to_m, from_m = _divergence(p, m), _divergence(q, m)
+    expected = (to_m + from_m) / 2
+    given = expect_number(answer(torch.tensor(p), torch.tensor(q)), "the result")
+    known = {
+        to_m + from_m: "each of the two divergences counts half: the factor ½ is missing",
+        _divergence(p, q): "this is KL(p ‖ q); compare each of p and q with their mean m instead",
+        _divergence(q, p): "this is KL(q ‖ p); compare each of p and q with their mean m instead",
+        (_divergence(p, q) + _divergence(q, p)) / 2: "compare p and q with m = (p + q) / 2, not "
+        "with each other",
+        expected / math.log(2): "this is in bits; use the natural logarithm, torch.log",
+        math.sqrt(expected): "this is the square root (the Jensen–Shannon distance); leave the "
+        "root out",
+        to_m: "this is KL(p ‖ m) alone; take the mean with KL(q ‖ m)",
+        to_m / 2: "half of KL(p ‖ m) is there; half of KL(q ‖ m) is missing",
+        -expected: "the sign is wrong: a divergence is never negative",
+        expected / 3: "sum over the points, do not take the mean: p and q are weights already",
+    }
+    if not close(given, expected):
+        message = next((text for value, text in known.items() if close(given, value)), None)
+        raise Wrong(
+            message
+            or f"for {p} and {q} it is {expected:.4f}, but yours is {given:.4g} "
+            "(is m the mean of p and q?)"
+        )
+    apart = [0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]
+    given = expect_number(answer(*map(torch.tensor, apart)), "the result")
+    if not close(given, math.log(2)):
+        raise Wrong(
+            "for distributions that share no point it is log 2 = 0.6931, but yours is "
+            f"{given:.4g}: let 0 · log 0 be 0"
+        )
+
+
+def non_saturating_loss(fake_logits: Tensor) -> Tensor:
+    """Return −E[log D(G(z))] from logits: the mean of log(1 + e^(−l))."""
+    return softplus(-fake_logits).mean()
+
+
+def check_non_saturating_loss(answer: Callable[[Tensor], Tensor]) -> None:
+    """Compare value and gradient at usual logits, and where a sigmoid rounds to 0."""
+    logits = torch.tensor([0.0, 2.0, -1.0])
+    terms = [math.log1p(math.exp(-x)) for x in logits.tolist()]
+    expected = sum(terms) / 3
+    given = expect_tensor(answer(logits.clone()), (), "the loss").detach()
+    if not close(given, expected):
+        other = [math.log1p(math.exp(x)) for x in logits.tolist()]
+        known = {
+            sum(terms): "take the mean over the batch, not the sum",
+            -expected: "the sign is wrong: this loss must fall when D(G(z)) rises",
+            -sum(other) / 3: "this is the saturating loss E[log(1 − D)]; you need −E[log D]",
+            sum(other) / 3: "this is −E[log(1 − D)], the discriminator's loss on fakes",
+            -logits.mean().item(): "this is the hinge or Wasserstein loss, −E[l]; the logarithm "
+            "of the sigmoid is missing",
+        }
+        message = next((text for value, text in known.items() if close(given, value)), None)
+        raise Wrong(message or f"for logits 0, 2, −1 it is {expected:.4f}, yours is {given:.4g}")
+    extreme = torch.tensor([-200.0, 200.0], requires_grad=True)
+    loss = answer(extreme)
+    if not loss.isfinite() or not close(loss, 100.0):
+        raise Wrong(
+            f"for logits −200 and 200 the loss is 100, but yours is {loss.item():.4g}: the sigmoid "
+            "of −200 is rounded to 0, and its logarithm is lost. Never take the logarithm of a "
+            "sigmoid; softplus does both in one"
+        )
+    if not loss.requires_grad:
+        raise Wrong("the value is right, but it has no gradient: the generator could not learn")
+    loss.backward()
+    if not close(extreme.grad, [-0.5, 0.0]):
+        raise Wrong(
+            "the value is right, but for logits −200 and 200 the gradient must be −0.5 and 0; "
+            f"yours is {extreme.grad.tolist()}. A clamp cuts the gradient off"
+        )
+
+
+def count_modes(points: Tensor, centres: Tensor, radius: float, least: int) -> tuple[int, float]:
+    """Return how many centres have at least `least` good points, and the share of good points."""
+    distance, nearest = torch.cdist(points, centres).min(1)
+    good = distance <= radius
+    counts = torch.bincount(nearest[good], minlength=len(centres))
+    return int((counts >= least).sum()), good.float().mean().item()
+
+
+def check_count_modes(answer: Callable[..., tuple[int, float]]) -> None:
+    """Compare with a small set of points whose good ones are counted by hand."""
+    centres = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
+    # Centre 0: three good points. Centre 1: one good, one bad. Centre 2: two good. Centre 3: bad.
+    good = [(0.1, 0.1), (-0.4, 0.0), (0.0, 0.3), (10.0, 0.45), (0.0, 9.8), (0.2, 10.2)]
+    bad = [(10.4, 0.4), (10.0, 9.3), (5.0, 5.0), (9.4, 10.0)]
+    points = torch.tensor([*good, *bad])
+    given = answer(points.clone(), centres.clone(), 0.5, 2)
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise Wrong(
+            "return two things, the number of modes found and the share of good points; yours is "
+            f"{type(given).__name__}"
+        )
+    modes = expect_number(given[0], "the number of modes")
+    share = expect_number(given[1], "the share of good points")
+    if close(share, 0.9):
+        raise Wrong(
+            "9 of our 10 points are counted as good, but only 6 are: compare the distance "
+            "√(dx² + dy²) with the radius, not its square"
+        )
+    if modes != 2:
+        known = {
+            1: "one: a mode with exactly the least number of good points is found too",
+            3: "three: centre 1 has one good point only, and here 2 are needed",
+            4: "four: a point counts for its nearest centre only if it is within the radius",
+            5: "five: there are four centres; count each once",
+            6: "six: that is the number of good points, not of centres",
+        }
+        raise Wrong(
+            f"centres 0 and 2 have two good points or more, so 2 modes are found, not "
+            f"{known.get(int(modes), f'{modes:g}')}"
+        )
+    if close(share, 6.0):
+        raise Wrong("six points are good; the share is that number divided by the number of points")
+    if close(share, 60.0):
+        raise Wrong("the share must be from 0 to 1, not in per cent")
+    if close(share, 0.5):
+        raise Wrong(
+            "a good point counts for the share even if its mode is not found: 6 of 10, not 5"
+        )
+    if not close(share, 0.6):
+        raise Wrong(f"6 of our 10 points are good, a share of 0.6; yours is {share:.4g}")
+    none = answer(points + 100, centres.clone(), 0.5, 1)
+    if none[0] != 0 or none[1] != 0:
+        raise Wrong("when no point is good, no mode is found and the share is 0")
+
+
+def r1(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Return ½ E[‖∇ₓ D(x)‖²] over real inputs."""
+    real = real.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
+    return 0.5 * gradient.square().sum(1).mean()
+
+
+def check_r1(answer: Callable[..., Tensor]) -> None:
+    """Compare value and gradient with those of D(x) = w · x², worked by hand."""
+    weights = torch.tensor([1.0, 2.0], requires_grad=True)
+    real = torch.tensor([[1.0, 1.0], [2.0, 0.0], [0.0, -1.0]])
+    # ∇D = 2 w x: (2, 4), (4, 0), (0, −4). Squared norms 20, 16, 16. Half of their mean: 26/3.
+    given = answer(lambda points: (weights * points**2).sum(1), real.clone())
+    given = expect_tensor(given, (), "the penalty")
+    value = given.item()
+    if not close(value, 26 / 3):
+        norms = (math.sqrt(20) + 4 + 4) / 3
+        known = {
+            52 / 3: "the factor ½ is missing",
+            26.0: "take the mean over the batch, not the sum",
+            52.0: "½ and the mean over the batch are missing",
+            norms / 2: "this is ½ E[‖∇D‖]; the norm must be squared",
+            norms: "square the norm of the gradient, and take half",
+            13 / 3: "sum the squares over the two coordinates of a point, then take the mean over "
+            "the points; a mean over all numbers halves it",
+            26 / 27: "differentiate the *sum* of the outputs; their mean makes each gradient "
+            "three times smaller",
+            ((math.sqrt(20) - 1) ** 2 + 18) / 3: "this is the gradient penalty (‖∇D‖ − 1)²; R1 "
+            "wants the gradient to be 0",
+            29 / 6: "this penalises the outputs; differentiate D with respect to x first",
+        }
+        message = next((text for number, text in known.items() if close(value, number)), None)
+        raise Wrong(message or f"on our critic it is 26/3 = 8.667, yours is {value:.4g}")
+    if not given.requires_grad:
+        raise Wrong(
+            "the penalty has no gradient: pass create_graph=True to torch.autograd.grad, so that "
+            "the gradient can itself be differentiated"
+        )
+    given.backward()
+    # ½ mean(4 w₁² x₁² + 4 w₂² x₂²) differentiated: 4 w mean(x²) = 4 · (1, 2) · (5/3, 2/3).
+    if weights.grad is None or not close(weights.grad, [20 / 3, 16 / 3]):
+        raise Wrong("the value is right, but its gradient with respect to the critic's weights not")
+    network = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0))
+    kept = real.clone()
+    answer(network, kept)
+    if kept.requires_grad or any(parameter.grad is not None for parameter in network.parameters()):
+        raise Wrong(
+            "your function leaves traces: use torch.autograd.grad on a copy of real (detach), "
+            "not backward()"
+        )
+
+
+EXERCISES = (
+    Exercise(
+        "04.1",
+        check_optimal_discriminator,
+        (
+            "Section 2 has the formula; it holds at each point separately.",
+            "Where p + q = 0 the division gives nan. torch.where chooses between two results.",
+            "torch.where(p + q > 0, p / (p + q), 0.5)",
+        ),
+        optimal_discriminator,
+        "the best discriminator knows nothing but the two densities",
+    ),
+    Exercise(
+        "04.2",
+        check_jensen_shannon,
+        (
+            "First m = (p + q) / 2. Then twice the same sum: Σ p log(p / m).",
+            "Where p is 0 its term is 0, but torch computes 0 · log 0 = nan.",
+            "torch.xlogy(x, y) is x log y, and 0 where x is 0; nansum leaves nan out.",
+        ),
+        jensen_shannon,
+        "0 for equal distributions, log 2 for those that share no point",
+    ),
+    Exercise(
+        "04.3",
+        check_non_saturating_loss,
+        (
+            "With D = sigmoid(l) = 1 / (1 + e^(−l)), what is −log D?",
+            "−log D = log(1 + e^(−l)). torch.nn.functional has a function log(1 + eˣ).",
+            "softplus(-fake_logits), then the mean.",
+        ),
+        non_saturating_loss,
+        "finite for every logit, and strongest where the fake is found out",
+    ),
+    Exercise(
+        "04.4",
+        check_count_modes,
+        (
+            "torch.cdist(points, centres) has shape (points, centres). Each point belongs to its "
+            "nearest centre.",
+            "`distance, nearest = table.min(1)`; good points have distance <= radius.",
+            "torch.bincount(nearest[good], minlength=len(centres)) counts good points a centre.",
+        ),
+        count_modes,
+        "two numbers, because either alone can be had for nothing",
+    ),
+    Exercise(
+        "04.5",
+        check_r1,
+        (
+            "You need the gradient with respect to the input: real.detach().requires_grad_(True).",
+            "torch.autograd.grad(critic(real).sum(), real, create_graph=True) returns a tuple "
+            "with one tensor, a gradient for each point.",
+            "½ times the mean over the points of the sum of squares over the coordinates.",
+        ),
+        r1,
+        "a gradient of a gradient: the penalty can itself be learnt from",
+    ),
+)
