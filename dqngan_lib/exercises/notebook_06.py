@@ -1,0 +1,377 @@
+"""Exercises of notebook 06: earth moving, and what holds a critic."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+
+
+def wasserstein_equal(x: Tensor, y: Tensor) -> float:
+    """Return W₁ between equally many points of equal weight."""
+    return (x.sort().values - y.sort().values).abs().mean().item()
+
+
+def check_wasserstein_equal(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """Compare with a pairing worked by hand, and with equal sets in another order."""
+    x, y = torch.tensor([5.0, 0.0, 2.0, 1.0]), torch.tensor([3.0, 9.0, 1.0, 2.0])
+    given = expect_number(answer(x.clone(), y.clone()), "the distance")
+    # Sorted: 0 1 2 5 and 1 2 3 9. Ways: 1 1 1 4. Mean: 7/4.
+    known = {
+        (2 + 9 + 1 + 1) / 4: "sort both sets first: you pair the points in the order they come",
+        7.0: "each point weighs 1/n: take the mean of the ways, not their sum",
+        -7 / 4: "a way has no sign: take absolute values before the mean",
+        19 / 4: "this squares the ways: that is W₂², and W₁ takes absolute values",
+        math.sqrt(19 / 4): "this is W₂, the root of the mean square; W₁ takes absolute values",
+        1.0: "this is the median way; all ways count: take the mean",
+        15 / 4: "one of the sets is sorted downwards: the least goes to the least",
+        4.0: "this is the longest way; all ways count: take the mean",
+    }
+    if not close(given, 7 / 4):
+        message = next((text for value, text in known.items() if close(given, value)), None)
+        raise Wrong(message or f"on our four points the distance is 1.75, yours is {given:.4g}")
+    # Means 2 and 2: a difference of means would not see that these heaps differ.
+    given = expect_number(answer(torch.tensor([0.0, 4.0]), torch.tensor([2.0, 2.0])), "it")
+    if close(given, 0.0):
+        raise Wrong(
+            "points at 0 and 4 against two points at 2 give 2, yours 0: you compare the means, "
+            "and heaps of one mean can differ"
+        )
+    if not close(given, 2.0):
+        raise Wrong(f"points at 0 and 4 against two points at 2 give 2, yours {given:.4g}")
+
+
+def wasserstein_weighted(x: Tensor, p: Tensor, y: Tensor, q: Tensor) -> float:
+    """Return W₁ = ∫ |F − G| for points with weights that sum to 1."""
+    places, order = torch.cat([x, y]).sort()
+    difference = torch.cat([p, -q])[order].cumsum(0)
+    return (difference[:-1].abs() * places.diff()).sum().item()
+
+
+def check_wasserstein_weighted(answer: Callable[..., float]) -> None:
+    """Compare with three heaps by hand, then with many points by a fine sum of quantiles."""
+    x, p = torch.tensor([4.0, 0.0, 1.0]), torch.tensor([0.125, 0.5, 0.375])
+    y, q = torch.tensor([2.0, 7.0]), torch.tensor([0.75, 0.25])
+    # F − G: 0.5 on [0, 1), 0.875 on [1, 2), 0.125 on [2, 4), 0.25 on [4, 7). Area: 2.375.
+    given = expect_number(answer(x.clone(), p.clone(), y.clone(), q.clone()), "the distance")
+    hand = 0.5 + 0.875 + 0.125 * 2 + 0.25 * 3
+    known = {
+        0.5 + 0.875 + 0.125 + 0.25: "multiply each |F − G| by the width of its gap, places.diff()",
+        0.25 + 0.875**2 + 0.125**2 * 2 + 0.0625 * 3: "this squares F − G; W₁ takes |F − G|",
+        0.875: "this is the greatest |F − G| (Kolmogorov–Smirnov); W₁ is the area between F and G",
+    }
+    if not close(given, hand):
+        message = next((text for value, text in known.items() if close(given, value)), None)
+        if close(given, _with_equal_weights(x, y)):
+            message = "the weights p and q are not used: yours is the distance for equal weights"
+        elif close(given, _unsorted(x, p, y, q)):
+            message = "the weights must follow their points: sort p and −q with the same order"
+        raise Wrong(message or f"on our heaps the distance is 2.375, yours is {given:.4g}")
+    # F − G changes its sign: mass moves both ways.
+    both = [torch.tensor(v) for v in ([0.0, 10.0], [0.5, 0.5], [3.0, 6.0], [0.5, 0.5])]
+    given = expect_number(answer(*both), "the distance")
+    if close(given, 0.5):
+        raise Wrong(
+            "where weight moves to the left, F − G is negative: take the absolute value of each "
+            "piece, not of the sum"
+        )
+    if not close(given, 3.5):
+        raise Wrong(
+            f"half a heap moves 3 to the right and half moves 4 to the left: 3.5, not {given:.4g}"
+        )
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(5, generator=generator), torch.randn(9, generator=generator) + 1
+    p, q = torch.rand(5, generator=generator), torch.rand(9, generator=generator)
+    p, q = p / p.sum(), q / q.sum()
+    given = expect_number(answer(x.clone(), p.clone(), y.clone(), q.clone()), "the distance")
+    expected = _by_quantiles(x, p, y, q)
+    if not close(given, expected, 1e-3):
+        raise Wrong(
+            f"5 points against 9 random ones are {expected:.4g} apart, yours is {given:.4g}. "
+            "The sets may differ in size"
+        )
+
+
+def _with_equal_weights(x: Tensor, y: Tensor) -> float:
+    return wasserstein_weighted(
+        x, torch.full((len(x),), 1 / len(x)), y, torch.full((len(y),), 1 / len(y))
+    )
+
+
+def _unsorted(x: Tensor, p: Tensor, y: Tensor, q: Tensor) -> float:
+    """Return the area with the places sorted and the weights left as they came."""
+    places = torch.cat([x, y]).sort().values
+    return (torch.cat([p, -q]).cumsum(0)[:-1].abs() * places.diff()).sum().item()
+
+
+def _by_quantiles(x: Tensor, p: Tensor, y: Tensor, q: Tensor) -> float:
+    """Return the mean of |F⁻¹(u) − G⁻¹(u)| over 100,000 levels u."""
+    level = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    sides = []
+    for points, weights in ((x, p), (y, q)):
+        order = points.argsort()
+        reached = weights[order].double().cumsum(0)
+        index = torch.searchsorted(reached, level).clamp(max=len(points) - 1)
+        sides.append(points[order].double()[index])
+    return (sides[0] - sides[1]).abs().mean().item()
+
+
+def r1(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Return ½ E[‖∇ₓ D(x)‖²] over real inputs."""
+    real = real.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
+    return 0.5 * gradient.flatten(1).square().sum(1).mean()
+
+
+class _Quadratic(nn.Module):
+    """The critic ½ a |x|² + b · x: its gradient is a x + b, known at every point."""
+
+    def __init__(self, a: float, b: list[float]) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(a))
+        self.b = nn.Parameter(torch.tensor(b))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        return self.a * x.square().sum(1) / 2 + x @ self.b
+
+
+def check_r1(answer: Callable[..., Tensor]) -> None:
+    """Compare value and gradient with a critic whose slope is known."""
+    linear = _Quadratic(0.0, [3.0, 4.0])
+    real = torch.tensor([[1.0, 2.0], [0.0, -1.0], [5.0, 5.0]])
+    given = expect_tensor(answer(linear, real.clone()), (), "the penalty")
+    known = {
+        25.0: "the factor ½ is missing",
+        2.5: "this is half the norm; R1 takes half the *squared* norm",
+        12.5 * 3: "take the mean over the batch, not the sum",
+        6.25: "sum the squares over the numbers of an input; the mean is over the batch alone",
+        12.5 / 3: "each gradient is a third too small: differentiate the sum of the outputs; the "
+        "mean has 1/n in it",
+        12.5 / 9: "each gradient is a third of what it should be: differentiate the sum of the "
+        "outputs, since their mean has 1/n in it",
+        8.0: "this is the gradient penalty's (‖∇D‖ − 1)²/2; R1 wants slope 0, not slope 1",
+        16.0: "this is the gradient penalty's (‖∇D‖ − 1)²; R1 wants slope 0, not slope 1",
+    }
+    if not close(given, 12.5):
+        message = next((text for value, text in known.items() if close(given, value)), None)
+        raise Wrong(
+            message
+            or f"D(x) = 3x₀ + 4x₁ has slope 5 everywhere: R1 is 12.5, yours is {given.item():.4g}"
+        )
+    if not given.requires_grad:
+        raise Wrong(
+            "the penalty has no gradient for the critic's weights: pass create_graph=True, and "
+            "do not detach"
+        )
+    curved = _Quadratic(2.0, [0.0, 1.0])
+    pictures = torch.tensor([[[[1.0], [0.0]]], [[[0.0], [-1.0]]]])  # (2, 1, 2, 1)
+    given = expect_tensor(answer(curved, pictures.clone()), (), "the penalty of pictures")
+    # Gradients 2x + b: (2, 1) and (0, −1). Squared norms 5 and 1: ½ · 3 = 1.5.
+    if not close(given, 1.5):
+        raise Wrong(
+            f"for two pictures of shape (1, 2, 1) R1 is 1.5, yours is {given.item():.4g}: "
+            "flatten each gradient to a row before its norm"
+        )
+    curved.zero_grad()
+    given.backward()
+    # d/da ½ mean |a x + b|² = mean (a x + b) · x = (2 + 1)/2; d/db = mean (a x + b).
+    if curved.a.grad is None or not close(curved.a.grad, 1.5):
+        raise Wrong("the value is right, but its gradient for the critic's weights is not")
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor
+) -> Tensor:
+    """Return E[(‖∇ₓ D(x̂)‖ − 1)²] at x̂ = share · real + (1 − share) · fake."""
+    share = share.reshape(-1, *[1] * (real.dim() - 1))
+    between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def check_gradient_penalty(answer: Callable[..., Tensor]) -> None:
+    """Compare with a linear critic, then with a curved one that knows where it was asked."""
+    real = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
+    fake = torch.tensor([[0.0, 1.0], [6.0, 0.0]])
+    share = torch.tensor([0.25, 0.75])
+    linear = _Quadratic(0.0, [0.3, 0.4])
+    given = expect_tensor(
+        answer(linear, real.clone(), fake.clone(), share.clone()), (), "the penalty"
+    )
+    known = {
+        0.25 * 2: "take the mean over the batch, not the sum",
+        0.0: "slope 0.5 costs (0.5 − 1)² too: this penalty pulls the slope *to* 1 from both sides",
+        0.125: "there is no factor ½ in this penalty",
+        0.5625: "this is (‖∇D‖² − 1)²: subtract 1 from the norm, not from its square",
+        -0.5: "square the difference: a slope below 1 must cost, not pay",
+        (0.7**2 + 0.6**2) / 2: "the norm is that of a whole gradient; subtract 1 after it",
+    }
+    if not close(given, 0.25):
+        message = next((text for value, text in known.items() if close(given, value)), None)
+        raise Wrong(
+            message
+            or f"D(x) = 0.3x₀ + 0.4x₁ has slope 0.5: the penalty is 0.25, yours is "
+            f"{given.item():.4g}"
+        )
+    if not given.requires_grad:
+        raise Wrong(
+            "the penalty has no gradient for the critic's weights: pass create_graph=True, and "
+            "do not detach the result"
+        )
+    bowl = _Quadratic(1.0, [0.0, 0.0])
+
+    def at(points: list[list[float]]) -> float:
+        """Return the penalty of the bowl ½|x|²: its slope at a point is the point's length."""
+        return sum((math.hypot(*point) - 1) ** 2 for point in points) / len(points)
+
+    given = expect_tensor(answer(bowl, real.clone(), fake.clone(), share.clone()), (), "it")
+    expected = at([[0.5, 0.75], [1.5, 3.0]])
+    if not close(given, expected):
+        known = {
+            at(real.tolist()): "you look at the real inputs; look at points between",
+            at(fake.tolist()): "you look at the fakes; look at points between real and fake",
+            at([[1.5, 0.25], [4.5, 1.0]]): "share belongs to the real input, 1 − share to the fake",
+            at([[1.0, 0.5], [3.0, 2.0]]): "this is the middle of each pair; use `share`",
+            at([[0.5, 0.25], [4.5, 3.0]]): "share must be one number a pair, and yours went "
+            "along the columns: reshape it to (batch, 1, …)",
+        }
+        message = next((text for v, text in known.items() if close(given, v)), None)
+        raise Wrong(
+            message
+            or f"for the bowl D(x) = ½|x|² the penalty is {expected:.4g}, yours is "
+            f"{given.item():.4g}. At which points do you look?"
+        )
+    pictures = (real.reshape(2, 1, 2, 1), fake.reshape(2, 1, 2, 1))
+    given = expect_tensor(answer(bowl, *pictures, share.clone()), (), "the penalty of pictures")
+    if not close(given, expected):
+        raise Wrong("for pictures (batch, 1, 2, 1) it goes wrong: flatten each gradient to a row")
+    bowl.zero_grad()
+    given.backward()
+    # The slope is a|x̂| with a = 1, so d/da mean (a|x̂| − 1)² = mean 2 (|x̂| − 1) |x̂|.
+    lengths = torch.tensor([math.hypot(0.5, 0.75), math.hypot(1.5, 3.0)])
+    if bowl.a.grad is None or not close(bowl.a.grad, (2 * (lengths - 1) * lengths).mean()):
+        raise Wrong("the value is right, but its gradient for the critic's weights is not")
+
+
+def greatest_stretch(weight: Tensor, start: Tensor, steps: int) -> float:
+    """Return the greatest singular value of W by power iteration."""
+    v = start / start.norm()
+    for _ in range(steps):
+        u = weight @ v
+        u = u / u.norm()
+        v = weight.T @ u
+        v = v / v.norm()
+    return (u @ (weight @ v)).item()
+
+
+def check_spectral_norm(answer: Callable[..., float]) -> None:
+    """Compare with matrices whose singular values are known, wide, tall and rotated."""
+    diagonal = torch.tensor([[3.0, 0.0, 0.0], [0.0, -5.0, 0.0]])
+    start = torch.tensor([1.0, 1.0, 1.0])
+    given = expect_number(answer(diagonal.clone(), start.clone(), 50), "the spectral norm")
+    known = {
+        25.0: "this is σ², the eigenvalue of WᵀW; the spectral norm is σ",
+        math.sqrt(34.0): "this is the root of the sum of all squares (the Frobenius norm), not "
+        "the greatest stretch",
+        -5.0: "a stretch has no sign: with u = W v / ‖W v‖ the value uᵀ W v is positive",
+        3.0: "this is the greatest entry; W's second row stretches by 5 (its sign turns around)",
+        1.0: "u and v have length 1: return how much W stretches, uᵀ W v or ‖W v‖",
+        8.0: "this adds the singular values; the spectral norm is the greatest of them",
+    }
+    if not math.isfinite(given):
+        raise Wrong("the numbers grew without bound: divide u and v by their lengths in each step")
+    if not close(given, 5.0, 1e-3):
+        message = next((text for v, text in known.items() if close(given, v, 1e-3)), None)
+        raise Wrong(
+            message or f"W = [[3, 0, 0], [0, −5, 0]] stretches at most by 5, yours says {given:.4g}"
+        )
+    large = expect_number(answer(1e3 * diagonal, start.clone(), 50), "the spectral norm")
+    if not close(large, 5e3, 1e-3):
+        raise Wrong(
+            "for a matrix a thousand times as large the result is not a thousand times as large: "
+            "divide u and v by their lengths in each step"
+        )
+    shear = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    given = expect_number(answer(shear.clone(), torch.tensor([1.0, 0.0]), 50), "it")
+    golden = (1 + math.sqrt(5)) / 2
+    if not close(given, golden, 1e-3):
+        if close(given, 1.0, 0.1):
+            raise Wrong(
+                "for [[1, 1], [0, 1]] the answer is 1.618, yours is near the eigenvalue 1: "
+                "alternate W and its transpose Wᵀ"
+            )
+        raise Wrong(f"for [[1, 1], [0, 1]] the answer is 1.618, yours is {given:.4g}")
+    one = expect_number(answer(shear.clone(), torch.tensor([1.0, 0.0]), 1), "it")
+    if close(one, golden, 1e-3):
+        raise Wrong("with steps=1 the estimate cannot be exact yet: use `start` and `steps`")
+    tall = torch.tensor([[1.0, 2.0], [2.0, 4.0], [2.0, 4.0]])  # rank 1: 3 · √5
+    given = expect_number(answer(tall.clone(), torch.tensor([1.0, 0.5]), 20), "it")
+    if not close(given, 3 * math.sqrt(5), 1e-3):
+        raise Wrong(f"for a matrix of shape (3, 2) the answer is 6.708, yours is {given:.4g}")
+
+
+EXERCISES = (
+    Exercise(
+        "06.1",
+        check_wasserstein_equal,
+        (
+            "On a line the cheapest plan never crosses: the least point goes to the least.",
+            "`x.sort().values` are the sorted points.",
+            "(x.sort().values - y.sort().values).abs().mean().item()",
+        ),
+        wasserstein_equal,
+        "no plan is cheaper than the sorted one",
+    ),
+    Exercise(
+        "06.2",
+        check_wasserstein_weighted,
+        (
+            "W₁ is the area between F and G. Both are steps that change at the points alone.",
+            "Put all points on one line, sorted; p counts up at x, q counts down at y.",
+            "places, order = torch.cat([x, y]).sort(); F − G after each place is "
+            "torch.cat([p, -q])[order].cumsum(0).",
+            "Multiply |F − G| after each place but the last by the gap, places.diff().",
+        ),
+        wasserstein_weighted,
+        "this is all that `dqngan_lib.wasserstein.wasserstein_1d` does",
+    ),
+    Exercise(
+        "06.3",
+        check_spectral_norm,
+        (
+            "W stretches most along its first right singular vector v. Which vector does WᵀW turn "
+            "towards v?",
+            "In each step: u ← W v, divided by its length; v ← Wᵀ u, divided by its length.",
+            "At the end the stretch is u @ (W @ v).",
+        ),
+        greatest_stretch,
+        "one such step per update is all that spectral norm costs",
+    ),
+    Exercise(
+        "06.4",
+        check_gradient_penalty,
+        (
+            "Between: x̂ = share · real + (1 − share) · fake, one share a pair. Reshape share to "
+            "(batch, 1, …).",
+            "x̂ needs requires_grad_(True). torch.autograd.grad(critic(x̂).sum(), x̂, "
+            "create_graph=True) gives a gradient for each x̂.",
+            "Flatten each gradient to a row, take its norm, subtract 1, square, take the mean.",
+        ),
+        gradient_penalty,
+        "value, place and gradient are right",
+    ),
+    Exercise(
+        "06.5",
+        check_r1,
+        (
+            "Start as in exercise 06.4, but at the real inputs themselves.",
+            "Half of the squared norm: the sum of squares over the numbers of an input.",
+            "0.5 * gradient.flatten(1).square().sum(1).mean(), with create_graph=True before.",
+        ),
+        r1,
+        "where the data are, the discriminator is pulled flat",
+    ),
+)
