@@ -19,7 +19,7 @@ from torch import Tensor
 StepResult = tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]
 
 
-class _TorchVectorEnv(VectorEnv):
+class TorchVectorEnv(VectorEnv):
     """What the worlds below share: spaces, seeds, checked actions, and the start of new episodes.
 
     A world sets its tensors in `_begin(rows)`, moves in `_move(action)`, and shows itself in
@@ -102,7 +102,7 @@ DEFAULT_LAYOUT = ("...G", ".#.P", "S...")
 """S start, G goal, P pit, # wall, . free: the classic 4 × 3 world of Russell and Norvig."""
 
 
-class GridWorld(_TorchVectorEnv):
+class GridWorld(TorchVectorEnv):
     """A walker on a slippery floor that looks for a goal and should avoid a pit.
 
     The observation is the number of the walker's cell, row by row from the top left. Actions:
@@ -196,7 +196,7 @@ class GridWorld(_TorchVectorEnv):
         return self.cell.clone()
 
 
-class Catch(_TorchVectorEnv):
+class Catch(TorchVectorEnv):
     """A ball falls across a small screen; catch it with a paddle.
 
     At each step the ball falls by one row, and goes straight or two columns to one side. A ball
