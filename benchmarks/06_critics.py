@@ -12,7 +12,8 @@ import torch
 from tables import RESULTS, write_table
 
 from dqngan_lib.data import digits
-from dqngan_lib.gan import GAN, GANSettings, GANTrainSettings, train_gan
+from dqngan_lib.gan import GAN, GANSettings
+from dqngan_lib.gan_training import GANTrainSettings, train_gan
 from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.metrics import digit_fid
 from dqngan_lib.wasserstein import look_at_critic
@@ -56,8 +57,8 @@ def train(
     data = digits()
     against = data.test_images if against is None else against
     torch.manual_seed(seed)
-    critic = ImageDiscriminator(16, spectral=spectral)
-    gan = GAN(ImageGenerator(64, 32), critic, settings, seed)
+    generator = ImageGenerator(64, 32)  # first: the same first weights whatever the critic is
+    gan = GAN(generator, ImageDiscriminator(16, spectral=spectral), settings, seed)
     rows: list[dict[str, float]] = []
 
     def look(gan: GAN) -> float:

@@ -1,9 +1,45 @@
-"""Checks of arguments that the scores share: each error names the argument and what is allowed."""
+"""Checks of arguments and settings: each error names the argument and what is allowed."""
 
-from numbers import Integral
+from dataclasses import fields
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
+
+
+def require(holds: bool, name: str, value: object, allowed: str) -> None:
+    """Raise an error that names the argument, what was given and what is allowed.
+
+    Args:
+        holds: Whether all is well.
+        name: The argument.
+        value: What was given.
+        allowed: What is allowed, in words.
+
+    Raises:
+        ValueError: `holds` is false.
+    """
+    if not holds:
+        raise ValueError(f"{name} must be {allowed}; got {value!r}")
+
+
+def make_plain_numbers(settings: object) -> None:
+    """Turn NumPy's numbers into Python's, which any checkpoint can hold; refuse other things.
+
+    Args:
+        settings: A dataclass; its fields of type int and float are looked at.
+
+    Raises:
+        TypeError: A field that must be a number is none.
+    """
+    for item in fields(settings):
+        if item.type not in (int, float):
+            continue
+        value, kind = getattr(settings, item.name), Integral if item.type is int else Real
+        if isinstance(value, bool) or not isinstance(value, kind):
+            allowed = "a whole number" if item.type is int else "a number"
+            raise TypeError(f"{item.name} must be {allowed}; got {value!r}")
+        setattr(settings, item.name, item.type(value))
 
 
 def kind_of(value: object) -> str:
@@ -14,9 +50,15 @@ def kind_of(value: object) -> str:
 def whole(name: str, value: int, least: int, most: int | None = None) -> None:
     """Raise an error unless a value is a whole number within bounds."""
     is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_whole or value < least or (most is not None and value > most):
-        bounds = f">= {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a whole number {bounds}; got {value!r}")
+    fits = is_whole and value >= least and (most is None or value <= most)
+    bounds = f">= {least}" if most is None else f"from {least} to {most}"
+    require(fits, name, value, f"a whole number {bounds}")
+
+
+def positive_sizes(**sizes: int) -> None:
+    """Raise an error that names the first size that is not a whole number of at least 1."""
+    for name, size in sizes.items():
+        whole(name, size, 1)
 
 
 def numbers(name: str, values: Tensor) -> Tensor:

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from dqngan_lib.arguments import make_plain_numbers, require
 from dqngan_lib.networks import as_input
 from dqngan_lib.replay import Batch
-from dqngan_lib.settings import make_plain_numbers, require
 
 Backup = Literal["max", "double", "soft"]
 

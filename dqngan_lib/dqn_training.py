@@ -11,12 +11,12 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
+from dqngan_lib.arguments import make_plain_numbers, require
 from dqngan_lib.dqn import DQN, linear_schedule
 from dqngan_lib.replay import Batch, PrioritizedReplayBuffer, ReplayBuffer
 from dqngan_lib.resume import describe_network, load_run
 from dqngan_lib.rollout import Rollout
 from dqngan_lib.runtime import progress, save_checkpoint
-from dqngan_lib.settings import make_plain_numbers, require
 
 
 @dataclass

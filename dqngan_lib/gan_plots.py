@@ -12,7 +12,7 @@ from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dqngan_lib.gan import LossKind, generator_loss
+from dqngan_lib.gan_losses import LossKind, generator_loss
 from dqngan_lib.plots import COLORS
 from dqngan_lib.runtime import headless
 

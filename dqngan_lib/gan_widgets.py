@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from dqngan_lib.gan import GAN, KINDS, GANSettings
+from dqngan_lib.gan import GAN, GANSettings
+from dqngan_lib.gan_losses import KINDS
 from dqngan_lib.gan_plots import draw_game
 from dqngan_lib.image_networks import PointDiscriminator, PointGenerator
 from dqngan_lib.widgets import present

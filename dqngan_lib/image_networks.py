@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from dqngan_lib.networks import _require_positive
+from dqngan_lib.arguments import positive_sizes
 
 
 def _multilayer(inputs: int, outputs: int, width: int, layers: int) -> nn.Sequential:
@@ -35,7 +35,7 @@ class PointGenerator(nn.Module):
         self, noise_size: int = 2, width: int = 128, layers: int = 2, size: int = 2
     ) -> None:
         super().__init__()
-        _require_positive(noise_size=noise_size, width=width, layers=layers, size=size)
+        positive_sizes(noise_size=noise_size, width=width, layers=layers, size=size)
         self.noise_size = noise_size
         self.layers = _multilayer(noise_size, size, width, layers)
 
@@ -59,7 +59,7 @@ class PointDiscriminator(nn.Module):
         self, width: int = 128, layers: int = 2, size: int = 2, spectral: bool = False
     ) -> None:
         super().__init__()
-        _require_positive(width=width, layers=layers, size=size)
+        positive_sizes(width=width, layers=layers, size=size)
         self.layers = _multilayer(size, 1, width, layers)
         if spectral:
             normalise_layers(self)
@@ -106,7 +106,7 @@ class ConditionalBatchNorm(nn.Module):
 
 def _require_side(side: int) -> None:
     """Raise an error unless a picture can be halved twice."""
-    _require_positive(side=side)
+    positive_sizes(side=side)
     if side % 4:
         raise ValueError(f"side must be a multiple of 4; got {side!r}")
 
@@ -136,8 +136,8 @@ class ImageGenerator(nn.Module):
         self, noise_size: int = 64, width: int = 64, classes: int = 0, side: int = 28
     ) -> None:
         super().__init__()
-        _require_positive(noise_size=noise_size, width=width)
-        _require_positive(half_of_width=width // 2)
+        positive_sizes(noise_size=noise_size, width=width)
+        positive_sizes(half_of_width=width // 2)
         _require_side(side)
         self.noise_size, self.classes, self.small = noise_size, classes, side // 4
         self.embedding = nn.Embedding(classes, noise_size) if classes else None
@@ -169,7 +169,8 @@ class ImageDiscriminator(nn.Module):
     ψ(φ(x)), a linear layer. With classes it is ψ(φ(x)) + ⟨e(y), φ(x)⟩ with an embedding e(y):
     the projection discriminator (Miyato and Koyama 2018, 1802.05637, equation 3). The second
     term compares the picture with its class, so a good picture of a wrong class looks fake.
-    The embedding starts small, so that both terms are of one size before the first update.
+    The embedding starts as torch draws it, with a spread of 1, so the second term is by far the
+    larger one at first; notebook 05 measures what a smaller start does.
 
     Args:
         width: Planes after the first convolution; 2 and 4 times as many after the others.
@@ -182,7 +183,7 @@ class ImageDiscriminator(nn.Module):
         self, width: int = 32, classes: int = 0, side: int = 28, spectral: bool = True
     ) -> None:
         super().__init__()
-        _require_positive(width=width)
+        positive_sizes(width=width)
         _require_side(side)
         self.classes = classes
         self.features = nn.Sequential(
@@ -197,8 +198,6 @@ class ImageDiscriminator(nn.Module):
         size = 4 * width * ((side // 4 + 1) // 2) ** 2
         self.head = nn.Linear(size, 1)
         self.embedding = nn.Embedding(classes, size) if classes else None
-        if self.embedding is not None:  # torch's own start would drown ψ(φ(x)): see notebook 05
-            nn.init.normal_(self.embedding.weight, std=size**-0.5)
         if spectral:
             normalise_layers(self)
 

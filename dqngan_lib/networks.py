@@ -1,17 +1,11 @@
 """Every network of the course. Part I: from an observation to one Q-value an action."""
 
 from collections.abc import Sequence
-from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 
-
-def _require_positive(**sizes: int) -> None:
-    """Raise an error that names the first size that is not a whole number of at least 1."""
-    for name, size in sizes.items():
-        if not isinstance(size, Integral) or size < 1:
-            raise ValueError(f"{name} must be a whole number >= 1; got {size!r}")
+from dqngan_lib.arguments import positive_sizes, whole
 
 
 class DuelingHead(nn.Module):
@@ -26,7 +20,7 @@ class DuelingHead(nn.Module):
 
     def __init__(self, features: int, actions: int) -> None:
         super().__init__()
-        _require_positive(features=features, actions=actions)
+        positive_sizes(features=features, actions=actions)
         self.value = nn.Linear(features, 1)
         self.advantage = nn.Linear(features, actions)
 
@@ -60,9 +54,9 @@ class QNetwork(nn.Module):
         scale: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        _require_positive(observation_size=observation_size, actions=actions)
+        positive_sizes(observation_size=observation_size, actions=actions)
         for width in hidden:
-            _require_positive(hidden=width)
+            positive_sizes(hidden=width)
         divisor = torch.ones(observation_size) if scale is None else torch.as_tensor(scale)
         if divisor.shape != (observation_size,) or not (divisor > 0).all():
             raise ValueError(f"scale must be {observation_size} positive numbers; got {scale}")
@@ -91,9 +85,8 @@ class ConvolutionalQNetwork(nn.Module):
 
     def __init__(self, channels: int, side: int, actions: int, dueling: bool = False) -> None:
         super().__init__()
-        _require_positive(channels=channels, actions=actions)
-        if not isinstance(side, Integral) or side < 4:
-            raise ValueError(f"side must be a whole number >= 4; got {side!r}")
+        positive_sizes(channels=channels, actions=actions)
+        whole("side", side, 4)
         half = (side + 1) // 2
         self.layers = nn.Sequential(
             nn.Conv2d(channels, 16, 3, padding=1),

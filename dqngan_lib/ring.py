@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dqngan_lib.gan import GAN, GANHistory, GANSettings, GANTrainSettings, train_gan
+from dqngan_lib.gan import GAN, GANSettings
+from dqngan_lib.gan_training import GANHistory, GANTrainSettings, train_gan
 from dqngan_lib.image_networks import PointDiscriminator, PointGenerator
 
 MODES = 8

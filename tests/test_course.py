@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import ModuleType
@@ -458,6 +459,48 @@ def test_study_resumes_only_what_has_not_changed(tmp_path, results, monkeypatch)
     study.study(path, 1, resume=True)
     study.study(path, 1)
     assert runs == [0, 1, 2, 0, 0]
+
+
+def test_two_studies_at_once_keep_each_others_rows(tmp_path, results, monkeypatch):
+    one = save(tmp_path, small_notebook("x = 1"))
+    two = one.with_name("03_other.ipynb")
+    two.write_bytes(one.read_bytes())
+
+    def run_seed(path, seed):
+        if path == one:  # while the first notebook runs, the study of the second does all of its
+            study.study(two, 2)
+        row = {"claim": "x", "relation": "≥", "bound": "0", "value": 1.0, "seconds": 0.1}
+        return [{**row, "notebook": path.stem, "seed": seed}], []
+
+    monkeypatch.setattr(study, "run_seed", run_seed)
+    study.study(one, 2)
+    assert [(row["notebook"], row["seed"]) for row in rows(results)] == [
+        (name, seed) for name in ("02_small", "03_other") for seed in ("0", "1")
+    ]
+    assert {stem: before["seeds"] for stem, before in study.load_progress().items()} == {
+        "02_small": [0, 1],
+        "03_other": [0, 1],
+    }
+
+
+def test_a_study_waits_for_another_to_have_written(results, monkeypatch):
+    with study.alone():
+        monkeypatch.setattr(study, "PATIENCE", 0.1)
+        with pytest.raises(study.NotebookError, match=r"study\.lock is there.*delete it"):
+            study.alone().__enter__()
+        monkeypatch.setattr(study, "PATIENCE", 60)
+        order = []
+
+        def later():
+            with study.alone():
+                order.append("second")
+
+        waiting = threading.Thread(target=later)
+        waiting.start()
+        time.sleep(0.2)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
 
 
 def test_study_runs_the_table_scripts_of_the_notebook(tmp_path, results, monkeypatch):

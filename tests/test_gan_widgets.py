@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dqngan_lib import gan_plots, widgets
-from dqngan_lib.gan import GANHistory
+from dqngan_lib.gan_training import GANHistory
 from dqngan_lib.gan_widgets import GameStepper
 
 REAL = torch.randn(100, 2, generator=torch.Generator().manual_seed(0)) * 0.2 + 1.0

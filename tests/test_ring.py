@@ -6,7 +6,8 @@ from dataclasses import fields
 import pytest
 import torch
 
-from dqngan_lib.gan import GANSettings, GANTrainSettings
+from dqngan_lib.gan import GANSettings
+from dqngan_lib.gan_training import GANTrainSettings
 from dqngan_lib.ring import (
     PLAIN_TRAIN,
     RECIPES,

@@ -2,7 +2,8 @@
 
 First the table scripts `benchmarks/02_*.py` that belong to the notebook, then the notebook once
 a seed; what its claims measured goes to benchmarks/results/claims.csv. A claim that fails is
-recorded like any other, and makes the study end with status 1.
+recorded like any other, and makes the study end with status 1. Studies of several notebooks may
+run at once: each replaces its own rows and leaves the others as it finds them.
 """
 
 import argparse
@@ -11,11 +12,13 @@ import hashlib
 import io
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ CLAIMS = BENCHMARKS / "results" / "claims.csv"
 COLUMNS = ("notebook", "claim", "relation", "bound", "seed", "value", "seconds")
 PROGRESS = ROOT / ".cache" / "study.json"
 """Which seeds are done, for which state of notebook and package: what `--resume` goes by."""
+PATIENCE = 60
+"""Seconds to wait for another study that is writing; a write takes a moment."""
 
 Row = dict[str, Any]
 
@@ -81,15 +86,9 @@ def study(path: Path, seeds: int, *, resume: bool = False) -> list[str]:
         A line for each claim that failed and each cell that broke.
     """
     state = fingerprint(path)
-    progress = json.loads(PROGRESS.read_text(encoding="utf-8")) if PROGRESS.exists() else {}
-    before = progress.get(path.stem, {})
+    before = load_progress().get(path.stem, {})
     done = set(before["seeds"]) if resume and before.get("state") == state else set()
-    others, mine = [], []
-    for row in load():
-        if row["notebook"] != path.stem:
-            others.append(row)
-        elif row["seed"] in done:
-            mine.append(row)
+    mine = [row for row in load() if row["notebook"] == path.stem and row["seed"] in done]
     trouble = []
     for seed in range(seeds):
         if seed in done:
@@ -98,11 +97,13 @@ def study(path: Path, seeds: int, *, resume: bool = False) -> list[str]:
         print(f"{path.name}, seed {seed}")
         rows, broken = run_seed(path, seed)
         mine += rows
-        store(others + mine)
         trouble += broken
         if not broken:
             done.add(seed)
-            progress[path.stem] = {"state": state, "seeds": sorted(done)}
+        # Another study may have written since: what is not this notebook's stays as it is now.
+        with alone():
+            store([row for row in load() if row["notebook"] != path.stem] + mine)
+            progress = load_progress() | {path.stem: {"state": state, "seeds": sorted(done)}}
             write_whole(PROGRESS, json.dumps(progress, indent=1) + "\n")
     print(table(mine))
     trouble += [
@@ -159,6 +160,35 @@ def run_seed(path: Path, seed: int) -> tuple[list[Row], list[str]]:
 def is_row_of(evalue: str, row: Row) -> bool:
     """Tell whether an error message is that of a claim."""
     return evalue.startswith(f"✗ {row['claim']} {row['relation']} {row['bound']} ")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep every other study from writing meanwhile, by a file that only one can make.
+
+    Raises:
+        NotebookError: The file stays: another study was ended in the middle of its writing.
+    """
+    lock = PROGRESS.with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+            break
+        except FileExistsError:
+            if time.monotonic() > until:
+                raise NotebookError(f"{lock} is there: if no other study runs, delete it") from None
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        lock.unlink()
+
+
+def load_progress() -> dict[str, Any]:
+    """Return what study.json holds: the seeds done, with the state they were done for."""
+    return json.loads(PROGRESS.read_text(encoding="utf-8")) if PROGRESS.exists() else {}
 
 
 def load() -> list[Row]:
