@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import kl_div, log_softmax
+from torch.nn.functional import kl_div, log_softmax, softplus
 
 from dqngan_lib.arguments import make_plain_numbers, require
 from dqngan_lib.dqn import backup_value, td_target
@@ -45,6 +45,8 @@ class DQNGANSettings:
     """Share of actions that the sampler draws from all alike, from 0 to 1."""
     discount: float = 1.0
     """γ, from 0 to 1. Below 1 the pictures are no longer those of the reward."""
+    expected_fakes: bool = False
+    """Whether a fake is all of the sampler's actions in a state, weighted by q, or one of them."""
     clip: float = 5.0
     """How far a logit of the `prefix` form may be from its mean; see `policy_target`."""
     q_rate: float = 1e-3
@@ -72,6 +74,11 @@ class DQNGANSettings:
             raise ValueError(
                 "every_step is for the rewards 'logit' and 'logit + log q': only they say what "
                 f"one step changed; got reward={self.reward!r}"
+            )
+        if self.expected_fakes and (self.reward == "wasserstein" or self.greedy):
+            raise ValueError(
+                "expected_fakes needs log q and a discriminator with a logit; got "
+                f"reward={self.reward!r}, greedy={self.greedy!r}"
             )
         without_q = ("D", "-log(1-D)", "logit", "wasserstein")
         if self.greedy and (self.reward not in without_q or self.every_step):
@@ -156,7 +163,22 @@ class DQNGAN:
             read: The sampler with a memory, from `reader`, for prefixes that grow.
         """
         values = (read or self.sampler)(observation.to(self.device)).cpu()
-        values = values[..., -1] if values.dim() == 3 else values
+        return self._choose(values[..., -1] if values.dim() == 3 else values)
+
+    @torch.no_grad()
+    def answer(self, observation: Tensor) -> Tensor:
+        """Return one action of the sampler in every state given, of the shape of `action`.
+
+        Args:
+            observation: As in a batch: single states `(n, …)`, or episodes `(n, steps)`, where
+                each position is a state.
+        """
+        values = self.sampler(observation.to(self.device)).cpu()
+        rows = values.movedim(1, -1)
+        return self._choose(rows.flatten(0, -2)).view(rows.shape[:-1])
+
+    def _choose(self, values: Tensor) -> Tensor:
+        """Draw the sampler's action from each row of Q-values `(n, actions)`."""
         if self.settings.greedy:
             action = values.argmax(1)
         else:
@@ -170,14 +192,25 @@ class DQNGAN:
     def update_discriminator(self, real: Batch, fake: Batch) -> dict[str, Tensor]:
         """Take one gradient step on real and fake steps, each judged after its action.
 
+        With `expected_fakes` the loss of a fake state is its mean over all actions, each with the
+        probability q(a|s) that the present sampler gives it: the same loss on average, without
+        the luck of the draw, and every action's logit learns. `fake` then needs no `action`.
+
         Returns:
             Means over the batch, without gradients: the loss and both logits.
         """
-        both = {name: torch.cat([real[name], fake[name]]) for name in ("observation", "action")}
-        logits = _taken(self.discriminator(both["observation"].to(self.device)), both["action"])
-        real_logits, fake_logits = logits.split([len(real["action"]), len(fake["action"])])
-        kind = "wasserstein" if self.settings.reward == "wasserstein" else "non-saturating"
-        loss = discriminator_loss(real_logits.flatten(), fake_logits.flatten(), kind)
+        states = torch.cat([real["observation"], fake["observation"]]).to(self.device)
+        sizes = [len(real["observation"]), len(fake["observation"])]
+        real_values, fake_values = self.discriminator(states).split(sizes)
+        real_logits = _taken(real_values, real["action"])
+        if self.settings.expected_fakes:
+            q = self.log_q(fake["observation"]).exp()
+            fake_logits = (q * fake_values).sum(1)
+            loss = softplus(-real_logits).mean() + (q * softplus(fake_values)).sum(1).mean()
+        else:
+            fake_logits = _taken(fake_values, fake["action"])
+            kind = "wasserstein" if self.settings.reward == "wasserstein" else "non-saturating"
+            loss = discriminator_loss(real_logits.flatten(), fake_logits.flatten(), kind)
         self.discriminator_optimizer.zero_grad()
         loss.backward()
         self.discriminator_optimizer.step()

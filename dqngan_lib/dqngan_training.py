@@ -110,6 +110,31 @@ def play_steps(agent: DQNGAN, rollout: Rollout, steps: int) -> Batch:
     return {name: torch.cat([getattr(step, name) for step in played]) for name in names}
 
 
+def branch(agent: DQNGAN, real: Batch, fake: Batch, count: int) -> Batch:
+    """Put the sampler's actions in real states in the place of the first `count` fakes.
+
+    Where the sampler's own states look wrong, a discriminator can tell real from fake by the state
+    alone, and learns nothing about the action. Here a real action and the sampler's stand in one
+    state: only the action tells them apart. The best logit stays log p(a|s) − log q(a|s) plus
+    a number for each s, which the `prefix` form drops; for other rewards this would be wrong.
+    The Q-network still sees no real state.
+
+    Args:
+        agent: Who acts.
+        real: Real steps, at least `count`.
+        fake: The sampler's own steps, at least `count`.
+        count: How many are replaced.
+
+    Returns:
+        `observation`, as many as in `fake`, and `action` unless `expected_fakes` needs none.
+    """
+    state = real["observation"][:count]
+    mixed = {"observation": torch.cat([state, fake["observation"][count:]])}
+    if not agent.settings.expected_fakes:
+        mixed["action"] = torch.cat([agent.answer(state), fake["action"][count:]])
+    return mixed
+
+
 @torch.no_grad()
 def generate(
     network: nn.Module,
@@ -163,6 +188,8 @@ class DQNGANTrainSettings:
     """Rounds that the replay remembers."""
     newest_share: float = 0.5
     """Share of a batch that comes from the newest round."""
+    branch_share: float = 0.0
+    """Share of the discriminator's fakes that are taken from `branch`, from 0 to 1."""
     learning_rate_end: float = 1.0
     """Both learning rates at the end, as a share of those at the start; in between a line."""
     evaluate_every: int = 500
@@ -173,7 +200,7 @@ class DQNGANTrainSettings:
         make_plain_numbers(self)
         for name in ("updates", "batch_size", "steps_per_round", "replay_rounds"):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
-        for name in ("newest_share", "learning_rate_end"):
+        for name in ("newest_share", "branch_share", "learning_rate_end"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
         every, most = self.evaluate_every, self.updates
         require(1 <= every <= most, "evaluate_every", every, f"from 1 to updates={most}")
@@ -279,6 +306,11 @@ class _Run:
             raise ValueError(
                 f"real must hold observation and action, equally many, at least one; got {lengths}"
             )
+        if settings.branch_share > 0 and agent.settings.reward != "prefix":
+            raise ValueError(
+                "branch_share > 0 is for the reward 'prefix' alone; got "
+                f"reward={agent.settings.reward!r}"
+            )
         self.agent, self.rollout, self.real = agent, rollout, real
         self.settings, self.seed = settings, int(seed)
         self.checkpoint = Path(checkpoint) if checkpoint is not None else None
@@ -315,7 +347,10 @@ class _Run:
             len(self.real["action"]), (settings.batch_size,), generator=self.order
         )
         real = {name: self.real[name][chosen] for name in ("observation", "action")}
-        measured = agent.update_discriminator(real, self.replay.sample(settings.batch_size))
+        fake = self.replay.sample(settings.batch_size)
+        if settings.branch_share > 0:
+            fake = branch(agent, real, fake, round(settings.branch_share * settings.batch_size))
+        measured = agent.update_discriminator(real, fake)
         measured["q_loss"] = agent.update_q(self.replay.sample(settings.batch_size))
         return measured
 

@@ -24,7 +24,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
-from dqngan_lib.arguments import require
+from dqngan_lib.arguments import probabilities, require
 
 RewardForm = Literal["D", "-log(1-D)", "logit", "logit + log q", "wasserstein", "prefix"]
 REWARD_FORMS = ("D", "-log(1-D)", "logit", "logit + log q", "wasserstein", "prefix")
@@ -106,7 +106,7 @@ def best_response(form: RewardForm, p: Tensor, q: Tensor, temperature: float = 1
     Raises:
         ValueError: An argument is not as described.
     """
-    p, q = _distribution("p", p), _distribution("q", q)
+    p, q = _above_zero("p", p), _above_zero("q", q)
     require(temperature > 0, "temperature", temperature, "> 0")
     if form == "prefix":
         return p
@@ -134,7 +134,7 @@ def fixed_point(form: RewardForm, p: Tensor, temperature: float = 1.0) -> Tensor
     """
     require(form in REWARD_FORMS, "form", form, f"one of {REWARD_FORMS}")
     require(temperature > 0, "temperature", temperature, "> 0")
-    p = _distribution("p", p)
+    p = _above_zero("p", p)
     if form in ("wasserstein", "prefix"):
         return p
     if form == "logit + log q":
@@ -163,12 +163,8 @@ def _solve(form: RewardForm, log_p: Tensor, log_z: float, temperature: float) ->
     return log_p - (low + high) / 2
 
 
-def _distribution(name: str, values: Tensor) -> Tensor:
-    """Return probabilities in float64, or say what is wrong with them."""
-    values = torch.as_tensor(values).double()
-    if values.dim() != 1 or not (values > 0).all() or abs(values.sum().item() - 1) > 1e-6:
-        raise ValueError(
-            f"{name} must be (pictures,), all above 0, with the sum 1; got {tuple(values.shape)} "
-            f"with the sum {values.sum().item():.6g}"
-        )
+def _above_zero(name: str, values: Tensor) -> Tensor:
+    """Return probabilities in float64, none of them 0, or say what is wrong with them."""
+    values = probabilities(name, values)
+    require(bool((values > 0).all()), name, values.min().item(), "above 0 everywhere")
     return values

@@ -121,7 +121,7 @@ def test_a_critic_that_moves_by_small_steps_arrives_at_the_data() -> None:
 def test_bad_distributions_are_named() -> None:
     with pytest.raises(ValueError, match="p must be"):
         fixed_point("D", torch.tensor([0.5, 0.6]))
-    with pytest.raises(ValueError, match="q must be"):
+    with pytest.raises(ValueError, match="q must be above 0"):
         best_response("D", P, torch.tensor([1.0, 0.0, 0.0, 0.0]))
     with pytest.raises(ValueError, match="temperature must be > 0"):
         fixed_point("D", P, 0.0)

@@ -1,0 +1,162 @@
+"""Ways to build digits from patches, in one budget: the table of notebook 09, section 9.
+
+Run `python benchmarks/09_dqn_gan.py`, or `python course.py study 09`. It writes
+results/09_dqn_gan.csv; with three seeds it takes about a quarter of an hour.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from tables import write_table
+from torch import Tensor, nn
+
+from dqngan_lib.causal_networks import CausalTransformer, train_by_likelihood
+from dqngan_lib.data import Digits, digits
+from dqngan_lib.dqngan import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan_training import DQNGANTrainSettings, generate, train_dqngan
+from dqngan_lib.metrics import digit_scores
+from dqngan_lib.patch_canvas import PatchCanvas, fit_codebook, reconstruction
+
+ROUNDS = 200
+"""Rounds, or updates, of the rows that are compared with one another."""
+
+LIKELIHOOD = 1_500
+"""Updates of maximum likelihood at its best."""
+
+
+class Blind(nn.Module):
+    """A discriminator that does not see the start token, so that it may be noise."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Judge prefixes `(n, 1 + t)` by their patches alone."""
+        return self.network(torch.cat([torch.zeros_like(tokens[:, :1]), tokens[:, 1:]], 1))
+
+
+@dataclass
+class Variant:
+    """One row of the table."""
+
+    settings: DQNGANSettings | None = None
+    """How the DQN-GAN learns; None for none."""
+    rounds: int = ROUNDS
+    """Rounds of training."""
+    branches: float = 0.0
+    """Share of the discriminator's fakes that are the sampler's actions in real states."""
+    starts: int = 1
+    """Start tokens; more than one are noise that the discriminator does not see."""
+    likelihood: int = 0
+    """Updates of maximum likelihood, before the rounds."""
+    rate_end: float = 1.0
+    """Both learning rates at the end, as a share of those at the start."""
+
+
+RECIPE = {
+    "q_rate": 2e-3,
+    "discriminator_rate": 4e-3,
+    "sampler_memory": 0.9,
+    "generator_memory": 0.97,
+}
+"""What all rows share; the rest are the defaults of `DQNGANSettings`."""
+SOFT = DQNGANSettings(**RECIPE)
+TERMINAL = DQNGANSettings(reward="logit + log q", **RECIPE)
+TAKEN = DQNGANSettings(reward="logit + log q", every_step=True, **RECIPE)
+GREEDY = DQNGANSettings(reward="D", greedy=True, epsilon=0.1, **RECIPE)
+
+VARIANTS = {
+    "codebook (floor)": Variant(),
+    "random patches": Variant(),
+    "greedy DQN": Variant(GREEDY),
+    "greedy DQN, noise as input": Variant(GREEDY, starts=256),
+    "soft DQN, paid at the end": Variant(TERMINAL),
+    "soft DQN, paid each step": Variant(TAKEN),
+    "all actions, no branches": Variant(SOFT),
+    "all actions, branches": Variant(SOFT, branches=0.5),
+    "all actions, branches alone": Variant(SOFT, branches=1.0),
+    "maximum likelihood": Variant(likelihood=ROUNDS),
+    "likelihood, then DQN-GAN": Variant(SOFT, branches=0.5, likelihood=LIKELIHOOD),
+    "maximum likelihood, long": Variant(likelihood=LIKELIHOOD),
+    "DQN-GAN of the notebook": Variant(SOFT, 1_500, branches=0.5, rate_end=0.1),
+}
+
+
+@cache
+def prepared() -> tuple[Digits, Tensor, Tensor]:
+    """Return digits, a codebook of their patches, and the episodes of the training digits."""
+    data = digits(16)
+    codebook = fit_codebook(data.train_images, patch=4, count=128, seed=0)
+    return data, codebook, PatchCanvas(1, codebook).episodes(data.train_images)
+
+
+@cache
+def by_likelihood(updates: int, seed: int) -> tuple[CausalTransformer, float]:
+    """Return a network trained by maximum likelihood, and how many seconds it took."""
+    _, codebook, tokens = prepared()
+    torch.manual_seed(seed)
+    network = CausalTransformer(codebook, 16)
+    started = time.process_time()
+    train_by_likelihood(network, tokens, updates, seed=seed)
+    return network, time.process_time() - started
+
+
+def by_discriminator(
+    network: nn.Module, variant: Variant, seed: int
+) -> tuple[nn.Module, dict[str, float]]:
+    """Train a network as the generator of a DQN-GAN; return its slow mean and what was measured."""
+    _, codebook, tokens = prepared()
+    judge = CausalTransformer(codebook, 16, dropout=0.1)
+    judge = judge if variant.starts == 1 else Blind(judge)
+    agent = DQNGAN(network, judge, variant.settings, seed)
+    real = {"observation": tokens[:, :-1], "action": tokens[:, 1:]}
+    budget = DQNGANTrainSettings(
+        updates=variant.rounds,
+        branch_share=variant.branches,
+        learning_rate_end=variant.rate_end,
+        evaluate_every=min(250, variant.rounds),
+    )
+    envs = PatchCanvas(64, codebook, starts=variant.starts)
+    torch.manual_seed(seed)
+    started = time.process_time()
+    history = train_dqngan(agent, envs, real, settings=budget, seed=seed)
+    return agent.generator, {
+        "discriminator_loss": history.discriminator_loss[-1],
+        "q_loss": history.q_loss[-1],
+        "seconds": time.process_time() - started,
+    }
+
+
+def run(name: str, seed: int) -> Mapping[str, float]:
+    """Train one variant on one seed and score 2,000 pictures of its generator."""
+    variant = VARIANTS[name]
+    data, codebook, _ = prepared()
+    measured = {"discriminator_loss": math.nan, "q_loss": math.nan, "seconds": 0.0}
+    torch.manual_seed(seed)
+    network, before = CausalTransformer(codebook, 16, variant.starts), 0.0
+    if variant.likelihood:
+        trained, before = by_likelihood(variant.likelihood, seed)
+        network.load_state_dict(trained.state_dict())
+    if variant.settings is not None:
+        network, measured = by_discriminator(network, variant, seed)
+    if name.startswith("codebook"):
+        images = reconstruction(data.test_images, codebook)
+    else:
+        canvas = PatchCanvas(2_000, codebook, starts=variant.starts)
+        greedy = variant.settings is not None and variant.settings.greedy
+        images = canvas.pictures(generate(network, canvas, 0.0 if greedy else 1.0, seed=seed))
+    scores = digit_scores(images, data.test_images, training=data.train_images)
+    columns = {key.lower().replace("-", "_").replace(" ", "_"): scores[key] for key in SCORES}
+    return columns | measured | {"seconds": measured["seconds"] + before}
+
+
+SCORES = ("digit-FID", "class entropy", "precision", "recall", "distinct", "closer", "copies")
+
+
+if __name__ == "__main__":
+    write_table("09_dqn_gan", tuple(VARIANTS), run)

@@ -1,0 +1,217 @@
+"""Exercises of notebook 09: tokens, the prefix discriminator, its targets, chances of pictures."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import log_softmax, logsigmoid
+
+from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+
+
+def nearest_patches(patches: Tensor, codebook: Tensor) -> Tensor:
+    """Return the number of the codebook's nearest patch for each patch."""
+    differences = patches[:, None] - codebook[None]
+    return differences.square().sum(2).argmin(1)
+
+
+def check_nearest_patches(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Compare with five patches worked by hand, then with random ones, one at a time."""
+    codebook = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 0.9], [0.5, 0.5]])
+    patches = torch.tensor([[0.1, 0.1], [0.9, 0.8], [0.1, 0.88], [0.3, 0.5], [0.2, 0.6]])
+    given = answer(patches.clone(), codebook.clone())
+    if isinstance(given, Tensor) and given.is_floating_point():
+        if tuple(given.shape) == (5, 2):
+            raise Wrong("return the numbers of the patches, not the patches themselves")
+        if tuple(given.shape) in ((5, 4), (5,)):
+            raise Wrong("return the number of the nearest patch (argmin), not the distances")
+    if isinstance(given, Tensor) and tuple(given.shape) == (4,):
+        raise Wrong("for each patch look through the codebook, not the other way round: argmin(1)")
+    given = expect_tensor(given, (5,), "the tokens").tolist()
+    # By hand: squared distances of the last to the four: 0.40, 0.80, 0.13, 0.10.
+    right = [0, 1, 2, 3, 3]
+    known = {
+        (1, 0, 1, 1, 1): "these are the farthest patches: take the least distance",
+        (1, 1, 1, 1, 1): "a dot product prefers bright patches: use |x − c|²",
+        (0, 1, 3, 2, 2): "this compares the ink of patches (their mean): compare pixel by pixel",
+        (1, 2, 3, 4, 4): "count from 0: the first patch of the codebook is number 0",
+    }
+    if given != right:
+        message = known.get(tuple(given))
+        raise Wrong(message or f"on our five patches the tokens are {right}, yours are {given}")
+    random = torch.Generator().manual_seed(0)
+    patches, codebook = (torch.rand(count, 16, generator=random) for count in (40, 9))
+    given = expect_tensor(answer(patches.clone(), codebook.clone()), (40,), "the tokens")
+    expected = [min(range(9), key=lambda k: (x - codebook[k]).norm().item()) for x in patches]
+    if given.tolist() != expected:
+        raise Wrong(
+            "with 16 pixels a patch some tokens are not those of the nearest patch. Do you sum the "
+            "squares over all pixels?"
+        )
+
+
+def prefix_loss(
+    real_logits: Tensor, real_action: Tensor, fake_logits: Tensor, fake_action: Tensor
+) -> Tensor:
+    """Return the discriminator's loss over all prefixes, for the actions taken."""
+    real = real_logits.gather(1, real_action.unsqueeze(1))
+    fake = fake_logits.gather(1, fake_action.unsqueeze(1))
+    return -logsigmoid(real).mean() - logsigmoid(-fake).mean()
+
+
+def check_prefix_loss(answer: Callable[..., Tensor]) -> None:
+    """Compare with a case by hand, with numbers far from 0, and with episodes of unequal count."""
+    random = torch.Generator().manual_seed(1)
+    real_logits = torch.randn(3, 4, 2, generator=random)
+    fake_logits = torch.randn(5, 4, 2, generator=random)
+    real_action = torch.randint(4, (3, 2), generator=random)
+    fake_action = torch.randint(4, (5, 2), generator=random)
+    batch = (real_logits, real_action, fake_logits, fake_action)
+    given = expect_number(answer(*(part.clone() for part in batch)), "the loss")
+
+    def loss(real: list[float], fake: list[float]) -> float:
+        real_part = sum(math.log1p(math.exp(-x)) for x in real) / len(real)
+        return real_part + sum(math.log1p(math.exp(x)) for x in fake) / len(fake)
+
+    real = [real_logits[i, real_action[i, t], t].item() for i in range(3) for t in range(2)]
+    fake = [fake_logits[i, fake_action[i, t], t].item() for i in range(5) for t in range(2)]
+    expected = loss(real, fake)
+    swapped = loss([-x for x in real], [-x for x in fake])
+    everything = loss(real_logits.flatten().tolist(), fake_logits.flatten().tolist())
+    sums = sum(math.log1p(math.exp(-x)) for x in real) + sum(math.log1p(math.exp(x)) for x in fake)
+    known = {
+        swapped: "real and fake are swapped: the logit of a real action should rise",
+        everything: "only the action taken is known to be real or fake: gather its logit first",
+        loss(real[1::2], fake[1::2]): "every prefix counts, not the finished picture alone",
+        expected / 2: "add the two means; here nothing is halved",
+        sums: "take means over episodes and steps, not sums",
+        sums / 16: "one mean for the real and one for the fake actions, then add them",
+        -expected: "the sign is wrong: a loss is to be made small",
+        loss(real, [0.0]) - math.log(2): "the fake actions are missing from your loss",
+    }
+    if not close(given, expected):
+        message = next((text for value, text in known.items() if close(given, value)), None)
+        raise Wrong(message or f"on our batch the loss is {expected:.4g}, yours is {given:.4g}")
+    far = (torch.full((1, 2, 1), -200.0), torch.zeros(1, 1, dtype=torch.long))
+    given = expect_number(answer(*far, *far), "the loss")
+    if not math.isfinite(given):
+        raise Wrong("for a logit of −200 your loss is not finite: use logsigmoid, not log(sigmoid)")
+    if not close(given, 200.0):
+        raise Wrong(f"one real and one fake action with the logit −200 give 200, not {given:.4g}")
+
+
+def all_action_target(log_q: Tensor, f: Tensor) -> Tensor:
+    """Return log p(·|s) = log softmax(log q + f) for all actions."""
+    return log_softmax(log_q + f, 1)
+
+
+def check_all_action_target(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Recover a known p from q and f, with a number for each state that must cancel."""
+    random = torch.Generator().manual_seed(2)
+    log_q = torch.randn(3, 5, 4, generator=random).log_softmax(1)
+    log_p = torch.randn(3, 5, 4, generator=random).log_softmax(1)
+    state = torch.randn(3, 1, 4, generator=random)
+    f = log_p - log_q + state
+    given = expect_tensor(answer(log_q.clone(), f.clone()), (3, 5, 4), "the target").detach()
+    known = (
+        (log_p.exp(), "return logarithms: yours are the probabilities themselves"),
+        (log_q + f, "normalise over the actions: e to the power of your target does not sum to 1"),
+        (log_softmax(f, 1), "log q is missing: f says only how p differs from q"),
+        (log_softmax(log_q + f, 2), "normalise over the actions, dimension 1, not over the steps"),
+        (log_softmax(log_q + f, 0), "normalise over the actions, dimension 1, not over the batch"),
+        (log_softmax(f - log_q, 1), "log q is added, not taken off"),
+        (log_softmax(log_q - f, 1), "f is added, not taken off: it is large where p is above q"),
+        (log_softmax(log_q.exp() + f, 1), "add log q, not q"),
+        (log_q, "f is missing: your target is the sampler as it is"),
+    )
+    if not close(given, log_p):
+        message = next((text for value, text in known if close(given, value)), None)
+        raise Wrong(message or "the target is not log p, although f is log p − log q + a constant")
+
+
+def picture_log_probability(q_values: Tensor, action: Tensor) -> Tensor:
+    """Return log q(x) = Σ log softmax(Q)[a] of each picture."""
+    log_q = log_softmax(q_values, 1)
+    return log_q.gather(1, action.unsqueeze(1)).squeeze(1).sum(1)
+
+
+def check_picture_log_probability(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Compare with two pictures by hand, then check that all pictures together have chance 1."""
+    chances = torch.tensor([[[0.5, 0.25], [0.25, 0.25], [0.25, 0.5]]]).repeat(2, 1, 1)
+    q_values = chances.log() + torch.tensor([[[1.0, 3.0]], [[-2.0, 0.5]]])
+    action = torch.tensor([[0, 2], [1, 2]])
+    given = expect_tensor(answer(q_values.clone(), action), (2,), "log q").detach()
+    expected = torch.tensor([0.25, 0.125]).log()
+    sums = q_values.gather(1, action[:, None]).sum((1, 2))
+    below = q_values - q_values.amax(1, keepdim=True)
+    wrong_way = log_softmax(q_values, 2).gather(1, action[:, None]).sum((1, 2))
+    known = (
+        (expected.exp(), "return the logarithm: yours is the probability itself"),
+        (expected / 2, "add the steps, do not average them: chances are multiplied"),
+        (sums, "V is missing: log q(a|s) = Q(s, a) − log Σ e^Q"),
+        (torch.tensor([0.5, 0.5]).log(), "every step counts, not the last alone"),
+        (below.gather(1, action[:, None]).sum((1, 2)), "V is log Σ e^Q, not the greatest Q"),
+        (wrong_way, "the softmax goes over the actions, dimension 1, not over the steps"),
+        (-expected, "the sign is wrong: the logarithm of a chance is at most 0"),
+    )
+    if not close(given, expected):
+        message = next((text for value, text in known if close(given, value)), None)
+        raise Wrong(
+            message or f"our two pictures have log q {expected.tolist()}, yours {given.tolist()}"
+        )
+    values = torch.randn(1, 3, 2, generator=torch.Generator().manual_seed(3)).repeat(9, 1, 1)
+    every = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    total = expect_tensor(answer(values, every), (9,), "log q").detach().exp().sum().item()
+    if not close(total, 1.0):
+        raise Wrong(
+            f"nine pictures of two steps are all there are: their chances sum to {total:.4g}, not 1"
+        )
+
+
+EXERCISES = (
+    Exercise(
+        "09.1",
+        check_nearest_patches,
+        (
+            "The distance from a patch x to a codebook patch c is |x − c|², summed over pixels.",
+            "patches[:, None] − codebook[None] has the shape (n, K, pixels): all differences.",
+            "Square, sum over the last dimension, argmin(1).",
+        ),
+        nearest_patches,
+        "A picture is now a short list of whole numbers, and a DQN can choose whole numbers.",
+    ),
+    Exercise(
+        "09.2",
+        check_prefix_loss,
+        (
+            "Take the logit of the action taken first: gather in dimension 1, at every step.",
+            "Real: −log σ(f). Fake: −log(1 − σ(f)) = −log σ(−f). One mean each, then the sum.",
+            "torch.nn.functional.logsigmoid stays finite where log(sigmoid) does not.",
+        ),
+        prefix_loss,
+        "Sixteen questions a picture, not one: that is where the dense signal comes from.",
+    ),
+    Exercise(
+        "09.3",
+        check_all_action_target,
+        (
+            "If f = log p − log q, what is log q + f?",
+            "f holds one more number for each state, the same for all actions. What removes it?",
+            "log_softmax over dimension 1.",
+        ),
+        all_action_target,
+        "All actions are taught at once, by a discriminator that only ever saw the ones taken.",
+    ),
+    Exercise(
+        "09.4",
+        check_picture_log_probability,
+        (
+            "The chance of a picture is the product of the chances of its patches.",
+            "log softmax(Q) over the actions gives log q(a|s); gather the actions taken.",
+            "Sum over the steps.",
+        ),
+        picture_log_probability,
+        "Your Q-network can say how likely any picture is. The generator of a GAN cannot.",
+    ),
+)

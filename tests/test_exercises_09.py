@@ -1,0 +1,148 @@
+"""The checks of notebook 09 accept right answers and name what is wrong with the others."""
+
+import torch
+from exercise_cases import exercise_tests
+from torch.nn import functional
+
+from dqngan_lib.exercises.notebook_09 import EXERCISES
+
+# Exercise 09.1 ------------------------------------------------------------------------------------
+
+
+def _squares(patches, codebook):
+    return (patches[:, None] - codebook[None]).square().sum(2)
+
+
+NEAREST_WRONG = {
+    "not the patches themselves": lambda x, c: c[_squares(x, c).argmin(1)],
+    "not the distances": lambda x, c: _squares(x, c).min(1).values,
+    "not the other way round": lambda x, c: _squares(x, c).argmin(0),
+    "farthest": lambda x, c: _squares(x, c).argmax(1),
+    "prefers bright patches": lambda x, c: (x @ c.T).argmax(1),
+    "compares the ink": lambda x, c: (x.mean(1)[:, None] - c.mean(1)[None]).abs().argmin(1),
+    "count from 0": lambda x, c: _squares(x, c).argmin(1) + 1,
+    "over all pixels": lambda x, c: _squares(x[:, :2], c[:, :2]).argmin(1),
+    "returned None": lambda x, c: print(end=""),
+    "must be a torch tensor": lambda x, c: _squares(x, c).argmin(1).tolist(),
+}
+NEAREST_RIGHT = (
+    lambda x, c: torch.cdist(x, c).argmin(1),
+    lambda x, c: torch.stack([(c - row).norm(dim=1).argmin() for row in x]),
+    lambda x, c: (c.square().sum(1) - 2 * x @ c.T).argmin(1),
+)
+
+# Exercise 09.2 ------------------------------------------------------------------------------------
+
+
+def _taken(logits, action):
+    return logits.gather(1, action[:, None])[:, 0]
+
+
+def _loss(real, fake):
+    return functional.softplus(-real).mean() + functional.softplus(fake).mean()
+
+
+def _by_log_sigmoid(r, a, f, b):
+    real, fake = torch.sigmoid(_taken(r, a)), torch.sigmoid(_taken(f, b))
+    return -real.log().mean() - (1 - fake).log().mean()
+
+
+def _one_mean(r, a, f, b):
+    parts = [functional.softplus(-_taken(r, a)), functional.softplus(_taken(f, b))]
+    return torch.cat([part.flatten() for part in parts]).mean()
+
+
+def _clamped(r, a, f, b):
+    return _loss(_taken(r, a).clamp(-50, 50), _taken(f, b).clamp(-50, 50))
+
+
+PREFIX_WRONG = {
+    "swapped": lambda r, a, f, b: _loss(-_taken(r, a), -_taken(f, b)),
+    "gather its logit first": lambda r, a, f, b: _loss(r, f),
+    "every prefix counts": lambda r, a, f, b: _loss(_taken(r, a)[:, -1], _taken(f, b)[:, -1]),
+    "nothing is halved": lambda r, a, f, b: _loss(_taken(r, a), _taken(f, b)) / 2,
+    "not sums": lambda r, a, f, b: (
+        functional.softplus(-_taken(r, a)).sum() + functional.softplus(_taken(f, b)).sum()
+    ),
+    "one mean for the real": _one_mean,
+    "the sign is wrong": lambda r, a, f, b: -_loss(_taken(r, a), _taken(f, b)),
+    "missing from your loss": lambda r, a, f, b: functional.softplus(-_taken(r, a)).mean(),
+    "not finite": _by_log_sigmoid,
+    "give 200": _clamped,
+    "returned None": lambda r, a, f, b: print(end=""),
+    "must be one number": lambda r, a, f, b: functional.softplus(-_taken(r, a)),
+}
+
+
+def _by_cross_entropy(r, a, f, b):
+    real, fake = _taken(r, a), _taken(f, b)
+    entropy = functional.binary_cross_entropy_with_logits
+    return entropy(real, torch.ones_like(real)) + entropy(fake, torch.zeros_like(fake))
+
+
+PREFIX_RIGHT = (lambda r, a, f, b: _loss(_taken(r, a), _taken(f, b)), _by_cross_entropy)
+
+# Exercise 09.3 ------------------------------------------------------------------------------------
+
+TARGET_WRONG = {
+    "probabilities themselves": lambda q, f: (q + f).softmax(1),
+    "does not sum to 1": lambda q, f: q + f,
+    "log q is missing": lambda q, f: f.log_softmax(1),
+    "not over the steps": lambda q, f: (q + f).log_softmax(2),
+    "not over the batch": lambda q, f: (q + f).log_softmax(0),
+    "log q is added": lambda q, f: (f - q).log_softmax(1),
+    "f is added": lambda q, f: (q - f).log_softmax(1),
+    "not q": lambda q, f: (q.exp() + f).log_softmax(1),
+    "f is missing": lambda q, f: q,
+    "returned None": lambda q, f: print(end=""),
+    "must have shape": lambda q, f: (q + f).log_softmax(1)[..., -1],
+    "although f is": lambda q, f: q + f - f.mean(1, keepdim=True),
+}
+
+
+def _by_division(log_q, f):
+    weight = log_q.exp() * (f - f.amax(1, keepdim=True)).exp()
+    return (weight / weight.sum(1, keepdim=True)).log()
+
+
+TARGET_RIGHT = (_by_division, lambda q, f: q + f - (q + f).logsumexp(1, keepdim=True))
+
+# Exercise 09.4 ------------------------------------------------------------------------------------
+
+
+def _steps(q, a):
+    return _taken(q.log_softmax(1), a)
+
+
+PICTURE_WRONG = {
+    "probability itself": lambda q, a: _steps(q, a).sum(1).exp(),
+    "do not average": lambda q, a: _steps(q, a).mean(1),
+    "V is missing": lambda q, a: _taken(q, a).sum(1),
+    "not the last alone": lambda q, a: _steps(q, a)[:, -1],
+    "not the greatest Q": lambda q, a: _taken(q - q.amax(1, keepdim=True), a).sum(1),
+    "not over the steps": lambda q, a: _taken(q.log_softmax(2), a).sum(1),
+    "the sign is wrong": lambda q, a: -_steps(q, a).sum(1),
+    "all there are": lambda q, a: _steps(q, a).sum(1) if len(q) == 2 else _steps(q, a)[:, 0],
+    "returned None": lambda q, a: print(end=""),
+    "must have shape": _steps,
+}
+
+
+def _by_loop(q_values, action):
+    totals = []
+    for values, picture in zip(q_values, action, strict=True):
+        steps = enumerate(picture.tolist())
+        totals.append(sum(values[a, t] - values[:, t].logsumexp(0) for t, a in steps))
+    return torch.stack(totals)
+
+
+PICTURE_RIGHT = (
+    _by_loop,
+    lambda q, a: -functional.cross_entropy(q, a, reduction="none").sum(1),
+)
+
+TestExercises = exercise_tests(
+    EXERCISES,
+    {"09.1": NEAREST_WRONG, "09.2": PREFIX_WRONG, "09.3": TARGET_WRONG, "09.4": PICTURE_WRONG},
+    {"09.1": NEAREST_RIGHT, "09.2": PREFIX_RIGHT, "09.3": TARGET_RIGHT, "09.4": PICTURE_RIGHT},
+)
