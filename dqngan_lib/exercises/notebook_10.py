@@ -1,0 +1,243 @@
+"""Exercises of notebook 10: ink, gains, temperature, and how many orders make one picture."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+
+
+def lay_stroke(canvas: Tensor, ink: Tensor) -> Tensor:
+    """Return c + s (1 − c)."""
+    return canvas + ink * (1 - canvas)
+
+
+def check_lay_stroke(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Compare on three pixels by hand, then see that the old canvas is left alone."""
+    canvas = torch.tensor([[0.0, 0.5, 0.75], [1.0, 0.25, 0.0]])
+    ink = torch.tensor([[0.5, 0.5, 1.0], [0.0, 0.5, 0.75]])
+    given = canvas.clone()
+    result = expect_tensor(answer(given, ink.clone()), (2, 3), "the new canvas")
+    if not torch.equal(given, canvas):
+        raise Wrong(
+            "your function changed the canvas that it was given; a replay memory may still hold "
+            "it. Return a new one"
+        )
+    expected = torch.tensor([[0.5, 0.75, 1.0], [1.0, 0.625, 0.75]])
+    known = {
+        "ink was simply added: two half-covered layers would be full, and full ones more than "
+        "full": canvas + ink,
+        "added and cut off at 1: half over half must give 0.75, and this gives 1": (
+            canvas + ink
+        ).clamp(max=1),
+        "the greater of the two: half over half must give 0.75, and this gives 0.5": torch.maximum(
+            canvas, ink
+        ),
+        "this replaces the canvas by the stroke; what was there must stay": ink,
+        "(1 − s) is what stays of the paper: this darkens where there is no ink": canvas
+        + (1 - ink) * (1 - canvas),
+        "this erases under the stroke: c (1 − s)": canvas * (1 - ink),
+        "the ink is multiplied by c; it must fall on what is still paper, 1 − c": canvas
+        + ink * canvas,
+    }
+    if not close(result, expected):
+        message = next((text for text, value in known.items() if close(result, value)), None)
+        raise Wrong(message or f"the first row must be 0.5, 0.75, 1; yours is {result[0].tolist()}")
+
+
+def gains_of_strokes(canvas: Tensor, target: Tensor, strokes: Tensor) -> Tensor:
+    """Return by how much each stroke would lower each picture's squared error."""
+    paper = 1 - canvas
+    return 2 * ((target - canvas) * paper) @ strokes.T - paper.square() @ strokes.square().T
+
+
+def check_gains(answer: Callable[..., Tensor]) -> None:
+    """Compare with one pixel by hand, then with brute force on random pictures."""
+    # One pixel, c = 0.5, t = 1, s = 1: the error falls from 0.25 to 0.
+    one = answer(torch.tensor([[0.5]]), torch.tensor([[1.0]]), torch.tensor([[1.0], [0.0]]))
+    one = expect_tensor(one, (1, 2), "the gains")
+    known = {
+        0.75: "the new canvas is c + s (1 − c), not c + s … check the paper factor u = 1 − c",
+        -0.25: "the sign: a stroke that lowers the error has a gain above 0",
+        0.0: "the middle term of a square has a factor 2: (e − s u)² = e² − 2 e s u + s² u²",
+        0.5: "the term s² u² is missing, or has the wrong factor",
+    }
+    if not close(one[0, 1], 0.0):
+        raise Wrong("a stroke without ink must gain 0")
+    if not close(one[0, 0], 0.25):
+        text = next((text for value, text in known.items() if close(one[0, 0], value)), None)
+        raise Wrong(
+            text
+            or f"one pixel with c = ½, t = 1 and full ink gains ¼; yours is {one[0, 0].item():.4g}"
+        )
+    generator = torch.Generator().manual_seed(0)
+    canvas, target = torch.rand(2, 3, 6, generator=generator)
+    strokes = torch.rand(4, 6, generator=generator)
+    given = expect_tensor(
+        answer(canvas.clone(), target.clone(), strokes.clone()), (3, 4), "the gains"
+    )
+    after = canvas[:, None] + strokes * (1 - canvas[:, None])
+    change = (target - canvas).square()[:, None] - (target[:, None] - after).square()
+    if close(given, change.sum(2)):
+        return
+    paper = 1 - canvas
+    wrong = {
+        "take the sum over the pixels, not the mean": change.mean(2),
+        "the second product needs the squares of the strokes: s² u²": (
+            2 * ((target - canvas) * paper) @ strokes.T - paper.square() @ strokes.T
+        ),
+        "the second product needs the square of the paper: s² u²": (
+            2 * ((target - canvas) * paper) @ strokes.T - paper @ strokes.square().T
+        ),
+        "the ink falls on paper: multiply the error by u = 1 − c in the first product": (
+            2 * (target - canvas) @ strokes.T - paper.square() @ strokes.square().T
+        ),
+    }
+    message = next((text for text, value in wrong.items() if close(given, value)), None)
+    raise Wrong(message or "on random pictures the gains differ from trying every stroke")
+
+
+def sharpened(q_values: Tensor, temperature: float) -> Tensor:
+    """Return softmax(Q/τ) in each row; with τ = 0 all weight on the greatest Q-value."""
+    if temperature == 0:
+        return torch.nn.functional.one_hot(q_values.argmax(1), q_values.shape[1]).float()
+    return (q_values / temperature).softmax(1)
+
+
+def check_sharpened(answer: Callable[[Tensor, float], Tensor]) -> None:
+    """Compare at several temperatures by hand, with 0 and with large Q-values among them."""
+    q_values = torch.tensor([[1.0, 3.0, 2.0], [0.0, 0.0, -math.log(2.0)]])
+    at_half = expect_tensor(answer(q_values.clone(), 0.5), (2, 3), "the probabilities")
+    # Second row at τ = ½: e⁰, e⁰, e^(−2 log 2) = ¼.
+    expected = torch.tensor([1.0, 1.0, 0.25]) / 2.25
+    known = {
+        "temperature divides: this multiplies, so a low temperature flattens": torch.tensor(
+            [1.0, 1.0, 0.5**0.5]
+        )
+        / (2 + 0.5**0.5),
+        "the temperature has no effect": torch.tensor([0.4, 0.4, 0.2]),
+        "these do not sum to 1 in each row: normalise after e^(Q/τ)": torch.tensor([1.0, 1, 0.25]),
+        "these are logarithms: return the probabilities themselves": expected.log(),
+        "the probabilities were divided by τ: Q must be divided before the softmax": torch.tensor(
+            [0.8, 0.8, 0.4]
+        ),
+    }
+    if not close(at_half[1], expected):
+        message = next((text for text, value in known.items() if close(at_half[1], value)), None)
+        if message is None and close(at_half.sum(0), torch.ones(3)):
+            message = "each column sums to 1: the softmax must run over the actions, dimension 1"
+        raise Wrong(
+            message or f"at τ = ½ the second row must be 4/9, 4/9, 1/9; yours is {at_half[1]}"
+        )
+    try:
+        cold = answer(q_values.clone(), 0.0)
+    except ZeroDivisionError:
+        raise Wrong("temperature 0 divides by zero: take the greatest Q-value there") from None
+    cold = expect_tensor(cold, (2, 3), "the probabilities at temperature 0")
+    if cold.isnan().any():
+        raise Wrong("at temperature 0 your probabilities are NaN: take the greatest Q-value there")
+    if not close(cold[0], torch.tensor([0.0, 1.0, 0.0])) or not close(cold[1].sum(), 1.0):
+        raise Wrong(
+            "at temperature 0 each row must have all its weight on one greatest Q-value; yours are "
+            f"{cold.tolist()}"
+        )
+    large = answer(torch.tensor([[1_000.0, 1_001.0]]), 1.0)
+    if not close(large, torch.tensor([[1.0, math.e]]) / (1 + math.e)):
+        raise Wrong(
+            "with Q-values near 1,000 your numbers overflow: use softmax, or subtract the greatest "
+            "first"
+        )
+
+
+def log_orders(actions: Tensor) -> float:
+    """Return the logarithm of the number of different orders of a drawing's actions."""
+    _, counts = actions.unique(return_counts=True)
+    return math.lgamma(len(actions) + 1) - sum(math.lgamma(n + 1) for n in counts.tolist())
+
+
+def check_log_orders(answer: Callable[[Tensor], float]) -> None:
+    """Compare with orders that can be counted on the fingers."""
+    given = expect_number(answer(torch.tensor([5, 9, 7])), "the logarithm")
+    known = {
+        6.0: "this is the number of orders; return its logarithm",
+        3.0: "three strokes can be laid in 3 · 2 · 1 = 6 orders, not in 3",
+        math.log(3): "three strokes can be laid in 3 · 2 · 1 = 6 orders, not in 3",
+        math.log2(6): "use the natural logarithm",
+        0.0: "the logarithm of 6 is above 0: are these three different strokes?",
+    }
+    if not close(given, math.log(6)):
+        text = next((text for value, text in known.items() if close(given, value)), None)
+        raise Wrong(text or f"three different strokes have 6 orders: log 6 = 1.79, not {given:.4g}")
+    given = expect_number(answer(torch.tensor([5, 5, 7])), "the logarithm")
+    if close(given, math.log(6)):
+        raise Wrong(
+            "strokes 5, 5, 7: exchanging the two fives gives the same order again. Divide by the "
+            "factorial of how often each stroke occurs"
+        )
+    if close(given, math.log(2)):
+        raise Wrong(
+            "strokes 5, 5, 7: there are 3 orders, not 2. A repeated stroke still takes up a place"
+        )
+    if not close(given, math.log(3)):
+        raise Wrong(f"strokes 5, 5, 7 have 3 orders: log 3 = 1.10, not {given:.4g}")
+    given = expect_number(answer(torch.tensor([4, 3136, 4, 3136, 8, 3136])), "the logarithm")
+    if not close(given, math.log(60)):
+        if close(given, math.log(720 / 6)) or close(given, math.log(720 / 2)):
+            raise Wrong("strokes that repeat count for each of them: divide by 2! and by 3!")
+        if close(given, math.log(3)):
+            raise Wrong("a no-op takes up a place like any action: here are six places")
+        raise Wrong(f"six actions, one twice, one three times: log 60 = 4.09, not {given:.4g}")
+    given = expect_number(answer(torch.arange(200)), "the logarithm")
+    if not close(given, math.lgamma(201)):
+        raise Wrong("200! is too large for a float: add logarithms (math.lgamma), not factors")
+
+
+EXERCISES = (
+    Exercise(
+        "10.1",
+        check_lay_stroke,
+        (
+            "Where the canvas is full nothing can be added; where it is blank all the ink stays.",
+            "The share of paper that is still white is 1 − c. The ink s falls on this share.",
+            "canvas + ink * (1 - canvas)",
+        ),
+        lay_stroke,
+        "ink covers paper, and never more than all of it",
+    ),
+    Exercise(
+        "10.2",
+        check_gains,
+        (
+            "Let e = t − c and u = 1 − c. After the stroke s the error of a pixel is e − s u.",
+            "e² − (e − s u)² = 2 s (e u) − s² u². Sum over pixels: each term is a matrix product.",
+            "2 * (e * u) @ strokes.T - (u ** 2) @ (strokes ** 2).T",
+        ),
+        gains_of_strokes,
+        "all strokes for all pictures with two matrix products: exact search is this cheap",
+    ),
+    Exercise(
+        "10.3",
+        check_sharpened,
+        (
+            "Divide the Q-values by τ, then softmax over the actions.",
+            "τ = 0 cannot be divided by. It stands for: all weight on argmax.",
+            "torch.nn.functional.one_hot gives rows with a single 1.",
+        ),
+        sharpened,
+        "this one number takes a painter from free to careful, after its training",
+    ),
+    Exercise(
+        "10.4",
+        check_log_orders,
+        (
+            "n different things can be ordered in n! ways; log n! is math.lgamma(n + 1).",
+            "Things that are equal can be exchanged without a new order: divide by k! for each "
+            "action that occurs k times.",
+            "actions.unique(return_counts=True) counts how often each occurs.",
+        ),
+        log_orders,
+        "this is the head start that many-stroke pictures have on a graph",
+    ),
+)
