@@ -44,6 +44,8 @@ def draw_digits(
 def film_frames(steps: Tensor, columns: int = 10, scale: int = 3) -> list[np.ndarray]:
     """Return one frame a step with all drawings in a grid, the last shown for longer.
 
+    The finished drawings come first, for one frame: a page that does not move shows them.
+
     Args:
         steps: Canvases `(n, steps, 784)` in [0, 1].
         columns: Drawings in a row.
@@ -57,7 +59,7 @@ def film_frames(steps: Tensor, columns: int = 10, scale: int = 3) -> list[np.nda
         grid = make_grid(canvas.reshape(-1, 1, SIDE, SIDE), columns, padding=2, pad_value=0.5)[0]
         large = grid.repeat_interleave(scale, 0).repeat_interleave(scale, 1)
         frames.append((255 * (1 - large)).round().to(torch.uint8).numpy())
-    return [*frames, *[frames[-1]] * 6]
+    return [frames[-1], *frames, *[frames[-1]] * 6]
 
 
 def draw_strips(steps: Tensor, names: list[str], title: str, every: int = 1) -> Figure:
