@@ -170,7 +170,7 @@ class ImageDiscriminator(nn.Module):
     the projection discriminator (Miyato and Koyama 2018, 1802.05637, equation 3). The second
     term compares the picture with its class, so a good picture of a wrong class looks fake.
     The embedding starts as torch draws it, with a spread of 1, so the second term is by far the
-    larger one at first; notebook 05 measures what a smaller start does.
+    larger one at first. With a small start the generator collapses within each class: notebook 05.
 
     Args:
         width: Planes after the first convolution; 2 and 4 times as many after the others.

@@ -1,0 +1,311 @@
+"""Exercises of notebook 05: the pieces of the scores, of the condition and of a walk."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+
+
+def frechet_diagonal(mean_1: Tensor, var_1: Tensor, mean_2: Tensor, var_2: Tensor) -> Tensor:
+    """Return the squared Fréchet distance: one term for the mean and one for the spread, summed."""
+    shift = (mean_1 - mean_2) ** 2
+    spread = (var_1.sqrt() - var_2.sqrt()) ** 2
+    return (shift + spread).sum()
+
+
+def check_frechet_diagonal(answer: Callable[..., Tensor]) -> None:
+    """Compare with numbers worked by hand, and with what a distance must do."""
+    mean_1, var_1 = torch.tensor([1.0, 0.0]), torch.tensor([4.0, 9.0])
+    mean_2, var_2 = torch.tensor([4.0, 1.0]), torch.tensor([25.0, 1.0])
+    # Means: (1 − 4)² + (0 − 1)² = 10. Spreads: (2 − 5)² + (3 − 1)² = 13.
+    given = expect_number(
+        answer(mean_1.clone(), var_1.clone(), mean_2.clone(), var_2.clone()), "the distance"
+    )
+    mistakes = {
+        10 + (4 - 25) ** 2 + (9 - 1) ** 2: "the spreads differ by variances; take their roots, "
+        "the standard deviations, before the difference",
+        math.sqrt(23): "this is the root of the answer: the course uses the *squared* distance",
+        10: "only one half of it is there, the means: the spreads give 13 more",
+        13: "only the spreads are there: the means give 10 more",
+        10 + 3 + 2: "the difference of the standard deviations must be squared",
+        3 + 1 + 13: "the difference of the means must be squared",
+        23 / 2: "take the sum over the dimensions, not the mean",
+        10 + 29 + 10: "the overlap is missing: subtract 2 √(v₁ v₂) in each dimension",
+        10 + 29 + 10 - 13: "the overlap counts twice: subtract 2 √(v₁ v₂) in each dimension",
+    }
+    if not close(given, 23.0):
+        for value, message in mistakes.items():
+            if close(given, value):
+                raise Wrong(message)
+        raise Wrong(
+            "means (1, 0) and (4, 1), variances (4, 9) and (25, 1): the answer is 10 + 13 = 23, "
+            f"yours is {given:.4g}"
+        )
+    zero = torch.zeros(3)
+    flat = expect_number(answer(zero, zero, zero + 1, zero), "the distance of two points")
+    if not close(flat, 3.0):
+        raise Wrong(
+            "three dimensions without any spread, means 0 and 1: the answer is 3, yours is "
+            f"{flat:.4g}. Must you divide by a variance?"
+        )
+
+
+def entropy_of_classes(classes: Tensor) -> float:
+    """Return −Σ p ln p of the shares of the ten classes."""
+    share = torch.bincount(classes, minlength=10).double() / len(classes)
+    share = share[share > 0]
+    return -(share * share.log()).sum().item()
+
+
+def check_entropy_of_classes(answer: Callable[[Tensor], float]) -> None:
+    """Compare with counts worked by hand: classes that are missing must not give NaN."""
+    classes = torch.tensor([0, 0, 1, 7])
+    expected = 0.5 * math.log(2) + 2 * 0.25 * math.log(4)
+    given = expect_number(answer(classes.clone()), "the entropy")
+    if math.isnan(given):
+        raise Wrong("the result is NaN: a class that never occurs has p = 0, and 0 · ln 0 counts 0")
+    if math.isinf(given):
+        raise Wrong("the result is infinite: leave out classes with p = 0 before the logarithm")
+    if not close(given, expected, 1e-3):
+        raise Wrong(_entropy_mistake(given, expected))
+    equal = expect_number(answer(torch.arange(10).repeat(3)), "the entropy of ten equal classes")
+    if not close(equal, math.log(10), 1e-3):
+        raise Wrong(
+            f"three of each digit give ln 10 = {math.log(10):.4f}, yours is {equal:.4g}: divide "
+            "by the number of images, not by a fixed number"
+        )
+    if not close(expect_number(answer(torch.full((5,), 3)), "the entropy of one class"), 0.0):
+        raise Wrong("five images of one class have entropy 0")
+
+
+def _entropy_mistake(given: float, expected: float) -> str:
+    """Name what is wrong with the entropy of the classes 0, 0, 1, 7."""
+    if close(given, -expected, 1e-3):
+        return "the sign: ln p is negative, so the sum needs a minus before it"
+    if close(given, expected / math.log(2), 1e-3):
+        return "this is in bits; the course uses the natural logarithm, so the unit is nats"
+    if close(given, expected / math.log(10), 1e-3):
+        return "this is divided by ln 10 (or taken with log10); asked for is the entropy in nats"
+    if close(given, math.log(2) + 2 * math.log(4), 1e-3):
+        return "each −ln p must be weighted by its p: classes that are rare count less"
+    if close(given, math.log(3), 1e-3):
+        return "this is the logarithm of the number of classes seen; use how often each occurs"
+    if close(abs(given), 2 * math.log(2), 1e-3):
+        return "these are counts, not shares: divide by the number of images first"
+    return f"the classes 0, 0, 1, 7 have entropy {expected:.4f}, yours is {given:.4g}"
+
+
+def nearest_distance(images: Tensor, training: Tensor) -> Tensor:
+    """Return for each image the Euclidean distance to the nearest training image."""
+    return torch.cdist(images.flatten(1), training.flatten(1)).min(1).values
+
+
+def check_nearest_distance(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Compare with pictures that differ in chosen pixels."""
+    training = torch.zeros(3, 1, 2, 2)
+    training[1, 0, 0, 0] = 4.0
+    training[2] += 1.0
+    images = torch.zeros(2, 1, 2, 2)
+    images[0, 0, 0, 0], images[0, 0, 1, 1] = 3.0, 1.0  # to training: √10, √2, √6
+    images[1] += 0.75  # to training: 1.5, about 3.5, 0.5
+    expected = torch.tensor([math.sqrt(2), 0.5])
+    given = answer(images.clone(), training.clone())
+    if isinstance(given, Tensor) and given.shape == (3,):
+        raise Wrong("one number for each training image; asked for is one for each image")
+    if isinstance(given, Tensor) and given.shape == (2, 3):
+        raise Wrong("these are all six distances; take the least for each image")
+    given = expect_tensor(given, (2,), "the result")
+    table = torch.cdist(images.flatten(1), training.flatten(1))
+    mistakes = [
+        (expected**2, "these are squared distances: take the root"),
+        (table.max(1).values, "these are the distances to the *farthest* training image"),
+        (table.argmin(1), "these are the positions of the nearest images, not their distances"),
+        (table.mean(1), "this is the mean over all training images; asked for is the least"),
+        (expected / 2, "this is the root of the *mean* square; take the sum over the pixels"),
+        (
+            torch.cdist(images.flatten(1), training.flatten(1), p=1).min(1).values,
+            "these are sums of absolute differences; use squares and a root",
+        ),
+    ]
+    if close(given, expected):
+        return
+    for value, message in mistakes:
+        if close(given, value):
+            raise Wrong(message)
+    raise Wrong(
+        f"image 0 lies √2 = 1.4142 from training image 1, which is the nearest; yours is "
+        f"{given[0].item():.4g}"
+    )
+
+
+def projection_logit(features: Tensor, labels: Tensor, psi: Tensor, embedding: Tensor) -> Tensor:
+    """Return ψ·φ(x) + e(y)·φ(x) for each picture."""
+    return features @ psi + (embedding[labels] * features).sum(1)
+
+
+def check_projection_logit(answer: Callable[..., Tensor]) -> None:
+    """Compare with numbers worked by hand: three pictures, two features, three classes."""
+    features = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.0, 5.0]])
+    labels, psi = torch.tensor([2, 0, 2]), torch.tensor([0.5, 1.0])
+    embedding = torch.tensor([[1.0, 4.0], [7.0, 7.0], [-2.0, 3.0]])
+    # ψ·φ: 2.5, 0.5, 5. e(y)·φ: −2 + 6 = 4, 3 − 4 = −1, 15.
+    expected = torch.tensor([6.5, -0.5, 20.0])
+    given = answer(features.clone(), labels.clone(), psi.clone(), embedding.clone())
+    if isinstance(given, Tensor) and given.shape == (3, 3):
+        raise Wrong(
+            "the result has shape (3, 3): each picture was compared with every row. Take the row "
+            "of its own label"
+        )
+    given = expect_tensor(given, (3,), "the result")
+    if close(given, expected):
+        return
+    mistakes = [
+        ([2.5, 0.5, 5.0], "the label plays no part: ψ·φ(x) alone says nothing about the class"),
+        ([4.0, -1.0, 15.0], "ψ·φ(x) is missing: the part that asks whether it is a digit at all"),
+        (
+            torch.tensor([2.5, 0.5, 5.0]) + torch.tensor([9.0, 14.0, 15.0]),
+            "the embedding of the wrong row: use embedding[labels], not the number of the picture",
+        ),
+        (torch.tensor([2.5 + 18, 0.5 + 18, 5.0 + 18]), "sum over the features of each picture"),
+        (
+            torch.tensor([2.5, 0.5, 5.0]) + torch.tensor([1.0, 5.0, 1.0]),
+            "e(y) was added without the features: it must be multiplied with φ(x), or it only says "
+            "how common a class is",
+        ),
+        (
+            torch.tensor([2.5, 0.5, 5.0]) * torch.tensor([4.0, -1.0, 15.0]),
+            "the two parts are added, not multiplied",
+        ),
+        (
+            torch.tensor([2.5, 0.5, 5.0]) + torch.tensor([4.0, -1.0, 15.0]) / 2,
+            "e(y)·φ(x) is a sum over the features, not a mean",
+        ),
+        (
+            torch.tensor([2.5, 0.5, 5.0]) - torch.tensor([4.0, -1.0, 15.0]),
+            "the sign: the second part is added, so that a fitting class raises the logit",
+        ),
+        (expected.sigmoid(), "this is the probability; the losses want the logit"),
+    ]
+    for value, message in mistakes:
+        if close(given, value):
+            raise Wrong(message)
+    raise Wrong(
+        "picture 0 has features (1, 2) and label 2: ψ·φ = 2.5, e(2)·φ = −2 + 6 = 4, so its logit "
+        f"is 6.5; yours is {given[0].item():.4g}"
+    )
+
+
+def spherical_point(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """Return the point on the great circle from start to end, after `share` of the angle."""
+    cosine = (start @ end) / (start.norm() * end.norm())
+    angle = cosine.clamp(-1, 1).acos()
+    if angle < 1e-4:  # the same direction: a straight line
+        return (1 - share) * start + share * end
+    weight_1 = ((1 - share) * angle).sin() / angle.sin()
+    weight_2 = (share * angle).sin() / angle.sin()
+    return weight_1 * start + weight_2 * end
+
+
+def check_spherical_point(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+    """Compare with a quarter of a circle, and with vectors whose length is not 1."""
+    east, north = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    third = expect_tensor(answer(east.clone(), north.clone(), 1 / 3), (2,), "the point")
+    expected = torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)])
+    if not third.isfinite().all():
+        raise Wrong("the point is not finite for two vectors at a right angle")
+    if not close(third, expected):
+        straight = torch.tensor([2 / 3, 1 / 3])
+        if close(third, straight):
+            raise Wrong(
+                "this is the straight line: its points come nearer to 0 on the way. Stay on the "
+                "circle"
+            )
+        if close(third, straight / straight.norm()):
+            raise Wrong(
+                "on the circle, but not at a third of the angle: a straight line pushed out to "
+                "the circle moves unevenly. Use the sines"
+            )
+        if close(third, expected.flip(0)):
+            raise Wrong("the walk runs backwards: share 0 is the start, share 1 the end")
+        raise Wrong(
+            "a third of the way from (1, 0) to (0, 1) is 30°: (0.866, 0.5). Yours is "
+            f"({third[0].item():.3f}, {third[1].item():.3f})"
+        )
+    start, end = torch.tensor([3.0, 0.0, 0.0]), torch.tensor([3.0, 3.0 * math.sqrt(3), 0.0]) / 2
+    middle = expect_tensor(answer(start.clone(), end.clone(), 0.5), (3,), "the point")
+    wanted = 3 * torch.tensor([math.cos(math.pi / 6), 0.5, 0.0])
+    if close(middle, wanted / 3):
+        raise Wrong("the point has length 1, but start and end have length 3: keep their length")
+    if not close(middle, wanted):
+        raise Wrong(
+            "for vectors of length 3, 60° apart, the middle has length 3 and lies at 30°; yours "
+            f"has length {middle.norm().item():.3g}. Divide by both lengths before the arccosine"
+        )
+    same = expect_tensor(answer(start.clone(), start.clone(), 0.5), (3,), "the point")
+    if not same.isfinite().all():
+        raise Wrong("from a vector to itself the angle is 0, and you divide by its sine")
+    if not close(same, start):
+        raise Wrong("the walk from a vector to itself must stay there")
+
+
+EXERCISES = (
+    Exercise(
+        "05.1",
+        check_frechet_diagonal,
+        (
+            "In one dimension it was (μ₁ − μ₂)² + (σ₁ − σ₂)². With diagonal covariances the "
+            "dimensions do not know of each other.",
+            "You are given variances. The formula wants standard deviations: `var.sqrt()`.",
+            "((mean_1 - mean_2) ** 2 + (var_1.sqrt() - var_2.sqrt()) ** 2), then the sum.",
+        ),
+        frechet_diagonal,
+        "You have the score without its matrix root, and can see what each term punishes.",
+    ),
+    Exercise(
+        "05.2",
+        check_entropy_of_classes,
+        (
+            "First count how often each of the ten classes occurs: torch.bincount.",
+            "Divide by the number of images. Some shares may be 0: what is 0 · ln 0?",
+            "Keep only the shares above 0, then take minus the sum of p ln p.",
+        ),
+        entropy_of_classes,
+        "A histogram has become one number, and missing classes do no harm to it.",
+    ),
+    Exercise(
+        "05.3",
+        check_nearest_distance,
+        (
+            "Make a row of each picture: `images.flatten(1)`.",
+            "`torch.cdist(a, b)` gives all distances, one row for each row of a.",
+            "Take the least of each row: `.min(1).values`.",
+        ),
+        nearest_distance,
+        "With this you can look for copies in any set of pictures.",
+    ),
+    Exercise(
+        "05.4",
+        check_projection_logit,
+        (
+            "Two parts are added. The first, ψ·φ(x), does not know the label.",
+            "`embedding[labels]` has one row a picture: e(y).",
+            "(embedding[labels] * features).sum(1) is e(y)·φ(x) for each picture.",
+        ),
+        projection_logit,
+        "The discriminator can now say: a fine 7, but I was promised a 3.",
+    ),
+    Exercise(
+        "05.5",
+        check_spherical_point,
+        (
+            "Let θ be the angle between the two: cos θ = a·b / (|a| |b|).",
+            "The point is sin((1 − t) θ)/sin θ · a + sin(t θ)/sin θ · b.",
+            "If θ is nearly 0 the sine is too: return the straight line there.",
+        ),
+        spherical_point,
+        "Every step of your walk has a length that the generator has seen in training.",
+    ),
+)
