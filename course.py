@@ -42,6 +42,11 @@ For those who change the course:
   build 02 [...]                   run it, store the outputs in the file, check its form
   study 02 [...] --seeds 5         run it with seeds 0 to 4 and collect what its claims measured
 
+For those who teach with it (docs/grading.md):
+
+  solutions [02 ...]               write copies with the exercises solved into the folder solutions
+  grade [--out grades.csv] FOLDER  say which exercises are right in the notebooks handed in
+
 A notebook is named by its number (02 or 2), its name (02_dqn) or its path.
 `python3 course.py test --help` tells more; so do the others.
 """
@@ -55,7 +60,11 @@ COMMANDS = {
     "run": ("tools.run",),
     "build": ("tools.build",),
     "study": ("tools.study",),
+    "solutions": ("tools.solutions",),
+    "grade": ("tools.grade",),
 }
+# Their folders need not exist yet, so they are told where their paths begin.
+WITH_FOLDERS = ("solutions", "grade")
 
 # What pip and the operating systems say, in lower case, and what it means. The first match counts.
 DISK_FULL = ("no space left on device", "not enough space on the disk", "disk quota exceeded")
@@ -102,6 +111,8 @@ def main(arguments: "list[str]") -> int:
         raise SystemExit(explain(str(error))) from error
     # A path means what it means in the folder where it was typed; the tools run in the course's.
     rest = [os.path.abspath(a) if a.endswith(".ipynb") else a for a in rest]
+    if command in WITH_FOLDERS:
+        rest = ["--from", os.getcwd(), *rest]
     return hand_over(COMMANDS[command] + tuple(rest))
 
 
