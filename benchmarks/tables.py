@@ -21,7 +21,7 @@ def write_table(
     """Measure each variant on each seed and write `benchmarks/results/<name>.csv`.
 
     Rows are printed as they come; the file is written at the end, so an interrupted run leaves
-    the old one.
+    the old one. `--only NAME …` measures some variants again and keeps the file's other rows.
 
     Args:
         name: File name without its ending.
@@ -31,10 +31,16 @@ def write_table(
     """
     parser = argparse.ArgumentParser(description=f"Measure the table {name}.csv.")
     parser.add_argument("--seeds", type=int, default=default_seeds, help="seeds 0 to N − 1")
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--only", nargs="+", default=variants, help="measure these again")
+    arguments = parser.parse_args()
+    seeds, path = arguments.seeds, RESULTS / f"{name}.csv"
+    chosen = [variant for variant in variants if variant in arguments.only]
+    if not chosen:
+        print(f"{name}: none of {', '.join(variants)} asked for")
+        return
     torch.set_num_threads(1)
-    rows = []
-    for variant in variants:
+    rows = [] if len(chosen) == len(variants) else _kept(path, chosen)
+    for variant in chosen:
         for seed in range(seeds):
             row = {
                 "variant": variant,
@@ -47,10 +53,17 @@ def write_table(
             print(row, flush=True)
             rows.append(row)
     RESULTS.mkdir(exist_ok=True)
-    part = RESULTS / f"{name}.csv.part"
+    rows.sort(key=lambda row: (variants.index(row["variant"]), int(row["seed"])))
+    part = path.with_suffix(".csv.part")
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    part.replace(RESULTS / f"{name}.csv")
+    part.replace(path)
     print(f"wrote benchmarks/results/{name}.csv")
+
+
+def _kept(path: Path, only: Sequence[str]) -> list[dict]:
+    """Return the rows of a table that are not to be measured again."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["variant"] not in only]
