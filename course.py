@@ -42,10 +42,11 @@ For those who change the course:
   build 02 [...]                   run it, store the outputs in the file, check its form
   study 02 [...] --seeds 5         run it with seeds 0 to 4 and collect what its claims measured
 
-For those who teach with it (docs/grading.md):
+For those who teach with it (docs/teaching.md, docs/grading.md):
 
   solutions [02 ...]               write copies with the exercises solved into the folder solutions
   grade [--out grades.csv] FOLDER  say which exercises are right in the notebooks handed in
+  colab 02 [...] | all             write notebooks with everything inside into the folder colab
 
 A notebook is named by its number (02 or 2), its name (02_dqn) or its path.
 `python3 course.py test --help` tells more; so do the others.
@@ -62,9 +63,10 @@ COMMANDS = {
     "study": ("tools.study",),
     "solutions": ("tools.solutions",),
     "grade": ("tools.grade",),
+    "colab": ("tools.colab",),
 }
 # Their folders need not exist yet, so they are told where their paths begin.
-WITH_FOLDERS = ("solutions", "grade")
+WITH_FOLDERS = ("solutions", "grade", "colab")
 
 # What pip and the operating systems say, in lower case, and what it means. The first match counts.
 DISK_FULL = ("no space left on device", "not enough space on the disk", "disk quota exceeded")

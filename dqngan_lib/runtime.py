@@ -169,6 +169,20 @@ def _record_claim(row: dict[str, Any]) -> None:
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
+def checkpoint_path(name: str) -> Path | None:
+    """Return the file in which a training run keeps its state, or None if nothing is kept.
+
+    Pass it as `checkpoint` to a training function: when the session is lost, the same cell goes on
+    where the last evaluation was. The environment variable `COURSE_CHECKPOINTS` names the folder,
+    a mounted drive for instance; without it nothing is kept.
+
+    Args:
+        name: A name that no other run has, such as "05_with_labels".
+    """
+    folder = os.environ.get("COURSE_CHECKPOINTS")
+    return Path(folder).expanduser() / f"{name}.pt" if folder else None
+
+
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     """Save tensors, numbers, strings and containers of these, in one step or not at all.
 

@@ -31,6 +31,8 @@ def exercise_tests(
     class TestExercises:
         """The tests."""
 
+        wrong_answers = wrong  # for docs/teaching.md
+
         def test_enough_answers(self) -> None:
             """Every exercise has five wrong answers and two right ones, and hints."""
             assert set(wrong) == set(right) == set(by_name)

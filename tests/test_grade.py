@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 import course
-from tools.answers import Cell, courses, notebook_numbers
-from tools.grade import as_csv, collect, histogram, main, plain, student_of, summary, table
+from tools.cells import Cell, courses, notebook_numbers
+from tools.grade import collect, main, student_of
+from tools.grade_table import as_csv, histogram, plain, summary, table
 from tools.notebooks import ROOT
 
-SECONDS = 2
+SECONDS = 1
 """Of computing. What is right here takes a tenth of that; what is endless takes all of it."""
 
 RIGHT = "def mean_picture(images):\n    return images.mean(0)"
@@ -235,7 +236,7 @@ OTHERS = {
     ),
     "a huge tensor": (["import torch", body("return torch.ones(10**13)")], "error", "2048 MB"),
     "a growing list": (
-        [body("x = [bytearray(10**8)]", "while True: x.append(bytearray(10**8))")],
+        ["import torch", body("x = []", "while True: x.append(torch.empty(10**8))")],
         "error",
         "more memory than the 2048 MB",
     ),
@@ -694,16 +695,15 @@ def test_nothing_is_left_behind(graded):
 def test_a_new_python_for_each_notebook_goes_on_after_an_answer_that_ends_it(tmp_path):
     """The way of macOS and Windows."""
     answers = [
-        marked("import os\n" + body("os._exit(0)", name="taken_q_values", args="*a"), "02.1"),
+        marked(body("while True: pass", name="taken_q_values", args="*a"), "02.1"),
         marked(TWO_2, "02.2"),
-        marked(body("while True: pass", name="update_target", args="*a"), "02.4"),
         marked(body("return 1", name="real_steps", args="*a"), "02.5"),
     ]
     write(tmp_path / "class", {"Ana/02_dqn.ipynb": notebook(*answers)})
     (tmp_path / "marks.csv").write_text("what was there")
     result, rows = run(tmp_path / "class", "--start", "spawn", "--seconds", "1", "--jobs", "1")
     verdicts = [row["verdict"] for row in rows]
-    assert verdicts == ["error", "right", "not attempted", "timed out", "wrong"], rows
+    assert verdicts == ["timed out", "right", "not attempted", "not attempted", "wrong"], rows
     assert (tmp_path / "marks.old.csv").read_text() == "what was there"
     assert "marks.old.csv" in result.stdout
 
@@ -725,7 +725,7 @@ def test_bad_input_is_named(tmp_path, capsys, options, words):
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["grade", "solutions"])
+@pytest.mark.parametrize("command", ["grade", "solutions", "colab"])
 def test_paths_begin_where_the_command_was_typed(tmp_path, monkeypatch, command):
     said = []
     monkeypatch.chdir(tmp_path)

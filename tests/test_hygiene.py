@@ -25,7 +25,9 @@ def test_notebook_keeps_the_form(path):
     assert lint(path) == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "data/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "data/README.md", "docs/grading.md", "docs/teaching.md"]
+)
 def test_links_in_the_documents_lead_somewhere(name):
     document = ROOT / name
     links = re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))

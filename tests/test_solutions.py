@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.small_notebooks import save, small_notebook
-from tools import answers, solutions
-from tools.answers import Course, courses, read_cells
+from tools import solutions
+from tools.cells import Course, courses, parse, read_cells
 from tools.notebooks import NOTEBOOKS, ROOT, NotebookError, execute, read, write
 from tools.solutions import NOTE, SOLUTIONS, fill_in, main, solved
 
@@ -79,7 +79,7 @@ def test_a_copy_differs_in_its_exercises_alone(path, copy):
 @pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
 def test_imports_of_a_solution_do_not_hide_names_of_the_notebook(path, copy):
     """An import that a solution brings must not take the place of something else."""
-    learners = answers.parse([c for c in read_cells(path) if c.exercise is None])
+    learners = parse([c for c in read_cells(path) if c.exercise is None])
     theirs = {
         name
         for s in learners.statements
@@ -89,7 +89,7 @@ def test_imports_of_a_solution_do_not_hide_names_of_the_notebook(path, copy):
     for cell in read_cells(copy):
         if cell.exercise is not None:
             asked_for = courses()[path.stem[:2]].names[cell.exercise]
-            for statement in answers.parse([cell]).statements:
+            for statement in parse([cell]).statements:
                 assert not statement.binds & theirs - {asked_for}
 
 

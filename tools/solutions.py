@@ -21,7 +21,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from tools.answers import Cell, courses, parse
+from tools.cells import Cell, courses, parse
 from tools.notebooks import NOTEBOOKS, ROOT, NotebookError, execute, find, go_headless, read, write
 
 SOLUTIONS = ROOT / "solutions"

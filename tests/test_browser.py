@@ -1,0 +1,202 @@
+"""Every widget, moved by hand in JupyterLab as `course.py lab` opens it, in a real browser.
+
+Notebook 01 runs from its first cell to its last. The others train for minutes before their widget,
+so of these the test runs a part: the cell that finds the course, the widget's own cell as it
+stands, and of the cells between whatever defines a name that this one needs. Training calls are not
+among that, so the networks there have their first weights: what is tested is the widget, not what
+it shows to a reader.
+"""
+
+import ast
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+import course
+from tools.answers import needed
+from tools.cells import Cell, parse
+from tools.notebooks import NOTEBOOKS, ROOT, read, write
+
+WHOLE = ("01_q_learning",)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FOLDER = ROOT / "build" / "browser"
+"""Where the notebooks lie while they are open, and afterwards the screenshots of those that failed.
+It must be inside the course: the notebooks look for the package above them."""
+PATIENCE = 240_000
+"""Milliseconds until something must have happened. A free machine needs a tenth of that."""
+
+
+def widget_cell(path: Path) -> int | None:
+    """Return the position, among the code cells, of the last cell that shows a widget."""
+    found = None
+    for position, cell in enumerate(code_cells(path)):
+        for node in ast.parse(cell.source).body:
+            call = getattr(node, "value", None)
+            shows = isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "show"
+            if shows and getattr(call.func.value, "id", "") != "plots":
+                found = position
+    return found
+
+
+def code_cells(path: Path) -> list[NotebookNode]:
+    """Return the code cells of a notebook."""
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def part_with_widget(path: Path) -> NotebookNode:
+    """Return a notebook with the first cell, the widget's cell, and what the latter needs."""
+    cells = code_cells(path)
+    last = widget_cell(path)
+    own = parse([Cell(cell.source) for cell in cells[: last + 1]]).statements
+    statements = needed(ast.parse(cells[last].source), None, own, ())
+    sources: dict[int, list[str]] = {}
+    for statement in statements:
+        if 0 < statement.cell < last:
+            lines = sources.setdefault(statement.cell, [])
+            lines.append(ast.get_source_segment(statement.source, statement.node))
+    notebook = read(path)
+    kept = [cells[0].source, *("\n".join(lines) for lines in sources.values())]
+    notebook.cells = [new_code_cell(source) for source in [*kept, cells[last].source]]
+    return notebook
+
+
+NAMES = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")) if widget_cell(path) is not None]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """Start a browser without a window, or say why there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"no browser is installed: {', '.join(BROWSERS)}")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=program, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    """Start JupyterLab by `course.py lab`; return its address with the access token."""
+    if Path(sys.prefix).resolve() != course.VENV.resolve():
+        pytest.skip("these tests do not run in the environment that course.py makes")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = tmp_path_factory.mktemp("jupyter")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COURSE_")}
+    for name in ("CONFIG", "DATA", "RUNTIME"):  # whatever this user has set is left out
+        environment[f"JUPYTER_{name}_DIR"] = str(settings / name.lower())
+    command = [sys.executable, "course.py", "lab", "--no-browser", f"--port={port}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    log = (settings / "log.txt").open("w+")
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + PATIENCE / 1000
+        found = None
+        while not found and server.poll() is None and time.monotonic() < until:
+            time.sleep(0.5)
+            text = Path(log.name).read_text(encoding="utf-8", errors="replace")
+            found = re.search(rf"http://127\.0\.0\.1:{port}/lab\S*", text)
+        assert found, text
+        yield found[0]
+    finally:
+        server.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(30)
+        server.kill()
+        log.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_widget_moves_in_the_browser(name, address, browser):
+    source = NOTEBOOKS / f"{name}.ipynb"
+    path = FOLDER / f"{name}.ipynb"
+    write(path, read(source) if name in WHOLE else part_with_widget(source))
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    try:
+        open_and_run(page, address, path)
+        move_something(page)
+    except BaseException:
+        page.screenshot(path=FOLDER / f"{name}.png")
+        raise
+    else:
+        (FOLDER / f"{name}.png").unlink(missing_ok=True)
+    finally:
+        page.close()
+    path.unlink()
+
+
+def open_and_run(page, address: str, path: Path) -> None:
+    """Open a notebook, run all its cells, save it, and look into the file for errors."""
+    base, token = re.fullmatch(r"(http://[^/]+)/lab\S*token=(\w+)", address).groups()
+    place = path.relative_to(ROOT).as_posix()
+    page.goto(f"{base}/lab/tree/{place}?token={token}&reset")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector("#jp-main-statusbar :text('Idle')")
+    before = [cell.execution_count for cell in code_cells(path)]
+    page.click("li.lm-MenuBar-item:has-text('Run')")
+    page.click("li.lm-Menu-item:has-text('Run All Cells') >> nth=0")
+    until = time.monotonic() + PATIENCE / 1000
+    while True:
+        page.wait_for_timeout(1000)
+        idle = "Idle" in page.inner_text("#jp-main-statusbar")
+        if idle:
+            page.keyboard.press("Control+s")
+            page.wait_for_timeout(500)
+            cells = code_cells(path)
+            errors = [o for cell in cells for o in cell.outputs if o.output_type == "error"]
+            allowed = [c for c in cells if "raises-exception" in c.metadata.get("tags", [])]
+            assert len(errors) == len(allowed), errors
+            if before[-1] is None and cells[-1].execution_count == len(cells):
+                return
+            if before[-1] is not None and page.locator(".jupyter-widgets").count():
+                return
+        assert time.monotonic() < until, "the cells did not come to their end"
+
+
+def move_something(page) -> None:
+    """Drag the first slider, or press the first button, until the widget's picture is another.
+
+    JupyterLab draws only the cells near the window, and moves them about while it does; so a drag
+    may miss, and is tried again, to the other end: a network that has learnt nothing draws alike at
+    all temperatures but 0.
+    """
+    shown = "() => [...document.querySelectorAll('.jupyter-widgets img')].map(i => i.src).join()"
+    before = page.evaluate(shown)
+    assert before, "the widget shows no picture"
+    handle = page.locator(".jupyter-widgets .noUi-handle").first
+    button = page.locator("button.jupyter-button").first
+    for attempt in range(10):
+        target = handle if handle.count() else button
+        target.scroll_into_view_if_needed()
+        page.wait_for_timeout(1500)
+        if target is handle:
+            box = handle.bounding_box()
+            x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move(x + (-400 if attempt % 2 else 40), y, steps=5)
+            page.mouse.up()
+        else:
+            button.click()
+        for _ in range(10):
+            page.wait_for_timeout(500)
+            if page.evaluate(shown) not in ("", before):
+                return
+    raise AssertionError("the widget's picture stays the same")

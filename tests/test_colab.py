@@ -1,0 +1,336 @@
+"""Notebooks on Colab: how the first cell finds the course, bundles, badges, and lost sessions.
+
+The real Colab is not reached; `tests/colab_machine.py` says what stands for it and what differs.
+"""
+
+import base64
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
+
+from dqngan_lib.gan import GAN, GANSettings
+from dqngan_lib.gan_training import GANTrainSettings, train_gan
+from dqngan_lib.image_networks import PointDiscriminator, PointGenerator
+from dqngan_lib.runtime import checkpoint_path
+from tests.colab_machine import VERSIONS, make_machine, run
+from tools import colab
+from tools.colab import MAX_BYTES, bundle, files_for, main, pack
+from tools.lint import lint
+from tools.notebooks import NOTEBOOKS, ROOT, read, write
+
+PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+TELL = "\nimport dqngan_lib\nprint(Path(dqngan_lib.__file__).parents[1], folder)"
+
+
+def code_cells(path):
+    return [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+
+
+FIRST = code_cells(PATHS[0])[0]
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """Colab's Python, so to speak."""
+    return make_machine(tmp_path_factory.mktemp("colab"))
+
+
+@pytest.fixture(scope="module")
+def plain_python(tmp_path_factory):
+    """The same without `google.colab`."""
+    return make_machine(tmp_path_factory.mktemp("plain"), colab=False)
+
+
+@pytest.fixture
+def content(tmp_path):
+    """Colab's working folder with nothing but an uploaded notebook."""
+    folder = tmp_path / "content"
+    folder.mkdir()
+    shutil.copy(PATHS[0], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """The course as a zip file such as GitHub makes: everything in one folder."""
+    path = tmp_path_factory.mktemp("download") / "dqn-gan-main.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for part in files_for(PATHS[0]):
+            file.write(part, Path("dqn-gan-main") / part.relative_to(ROOT))
+    return path
+
+
+# --- the routes of the first cell ---
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_all_notebooks_begin_with_the_same_cell(path):
+    assert code_cells(path)[0] == FIRST
+
+
+def test_the_first_cell_installs_nothing():
+    for word in ("pip", "conda", "apt", "%", "!"):
+        assert word not in FIRST
+
+
+def test_this_folder_or_one_above_wins(python, content, tmp_path):
+    (tmp_path / "dqngan_lib").symlink_to(ROOT / "dqngan_lib")
+    deep = content / "notebooks"
+    deep.mkdir()
+    for folder in (tmp_path, content, deep):
+        result = run(python, FIRST + "\nprint(folder)", folder, PYTHONPATH=str(ROOT))
+        assert result.stdout.split() == [str(tmp_path)], result.stderr
+
+
+def test_an_importable_package_will_do(python, content):
+    result = run(python, FIRST + TELL, content, PYTHONPATH=str(ROOT))
+    assert result.stdout.split() == [str(ROOT)] * 2, result.stderr
+
+
+def test_an_address_is_cloned_once(python, content, archive, tmp_path):
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    shutil.unpack_archive(archive, tmp_path)
+    repository = tmp_path / "dqn-gan-main"
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", "-C", str(repository)]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "The course"]):
+        subprocess.run([*git, *words], check=True)
+    for _ in range(2):
+        result = run(python, FIRST + TELL, content, COURSE_URL=repository.as_uri())
+        assert result.stdout.split() == [str(content / "dqngan-course")] * 2, result.stderr
+        shutil.rmtree(repository, ignore_errors=True)  # the second time it is not needed
+
+
+def test_an_address_that_is_wrong_is_named(python, content, tmp_path):
+    result = run(python, FIRST, content, COURSE_URL=(tmp_path / "nothing").as_uri())
+    assert result.returncode != 0
+    assert "nothing" in result.stderr
+    assert not (content / "dqngan-course").exists()
+
+
+def test_an_upload_is_unpacked_once(python, content, archive):
+    result = run(python, FIRST + TELL, content, CHOSEN_FILE=str(archive))
+    folder = content / "dqngan-course" / "dqn-gan-main"
+    assert result.stdout.split("\n")[:2] == ["upload was asked for", f"{folder} {folder}"]
+    assert run(python, FIRST + TELL, content).stdout == f"{folder} {folder}\n"
+
+
+def test_a_cancelled_upload_says_what_to_do_and_asks_again(python, content, archive):
+    result = run(python, FIRST, content)
+    assert "FileNotFoundError: dqngan_lib is not here: see “On Colab”" in result.stderr
+    assert run(python, FIRST + TELL, content, CHOSEN_FILE=str(archive)).returncode == 0
+
+
+def test_an_upload_of_something_else_says_so_and_asks_again(python, content, archive, tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
+        file.writestr("photo.txt", "hello")
+    (tmp_path / "letter.txt").write_text("hello")
+    for name, words in (("letter.txt", "archive format"), ("photos.zip", "is not here")):
+        result = run(python, FIRST, content, CHOSEN_FILE=str(tmp_path / name))
+        assert words in result.stderr
+    assert run(python, FIRST + TELL, content, CHOSEN_FILE=str(archive)).returncode == 0
+
+
+def test_elsewhere_nobody_is_asked_for_an_upload(plain_python, content):
+    result = run(plain_python, FIRST, content)
+    assert "FileNotFoundError: dqngan_lib is not here" in result.stderr
+    assert result.stdout == ""
+
+
+# --- what is installed there ---
+
+
+def test_the_machine_has_colabs_versions(python, content):
+    code = f"""
+        import importlib.metadata, sys
+        print("google.colab" in sys.modules)
+        for name in {list(VERSIONS)}: print(importlib.metadata.version(name))
+    """
+    first, *versions = run(python, code, content).stdout.split()
+    assert first == "True"
+    for version, wanted in zip(versions, VERSIONS.values(), strict=True):
+        assert version.startswith(wanted + ".")
+
+
+def test_widgets_work_with_colabs_versions(python):
+    names = ("widgets", "gan_widgets", "latent_widgets", "stroke_widgets")
+    tests = [f"tests/test_{name}.py" for name in names]
+    code = f"import pytest, sys; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{tests}]))"
+    result = run(python, code, ROOT)
+    assert result.returncode == 0, result.stdout[-2000:]
+
+
+# --- bundles ---
+
+
+def execute(notebook, python, folder, **variables):
+    """Run a notebook with the kernel of that machine, in a folder."""
+    kernels = folder.parent / "kernels" / "colab"
+    kernels.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernels / "kernel.json").write_text(
+        json.dumps({"argv": command, "display_name": "Colab", "language": "python"})
+    )
+    client = NotebookClient(
+        notebook, kernel_name="colab", timeout=600, resources={"metadata": {"path": str(folder)}}
+    )
+    client.create_kernel_manager()
+    client.km.kernel_spec_manager.kernel_dirs = [str(kernels.parent)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COURSE_")}
+    return client.execute(env=environment | variables)
+
+
+def test_a_light_bundle_runs_to_its_end_where_there_is_nothing_else(python, tmp_path):
+    content = tmp_path / "content"
+    content.mkdir()
+    assert main(["00", "--out", str(content)]) == 0
+    notebook = read(content / "00_start_here.ipynb")
+    more = "import dqngan_lib, IPython; print(dqngan_lib.__file__, IPython.__version__)"
+    notebook.cells.append(new_code_cell(more))
+    execute(notebook, python, content, COURSE_HEADLESS="1")
+    place, version = notebook.cells[-1].outputs[0].text.split()
+    assert Path(place) == content / "dqngan-course" / "dqngan_lib" / "__init__.py"
+    assert version.startswith(VERSIONS["ipython"])
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_bundle_differs_in_its_first_cell_and_note_alone(path, tmp_path):
+    before, after = read(path), bundle(path)
+    cells = list(zip(before.cells, after.cells, strict=True))
+    assert [old for old, new in cells if old != new] == [
+        before.cells[0],
+        next(cell for cell in before.cells if cell.cell_type == "code"),
+    ]
+    write(tmp_path / path.name, after)
+    assert (tmp_path / path.name).stat().st_size < MAX_BYTES
+    assert after.cells[0].source.splitlines()[0] == before.cells[0].source.splitlines()[0]
+    assert "PACKED" in after.cells[1].source
+    assert "pip" not in after.cells[1].source.replace(after.cells[1].source.split('"""')[1], "")
+
+
+def test_a_bundle_has_all_that_the_notebook_reads(tmp_path):
+    for path in PATHS:
+        names = {file.relative_to(ROOT).as_posix() for file in files_for(path)}
+        assert {"dqngan_lib/weights/digit_scorer.pt", "data/mnist10k.npz", "LICENSE"} <= names
+        tables = [p.name for p in (ROOT / "benchmarks" / "results").glob(f"{path.stem[:2]}_*.csv")]
+        assert {f"benchmarks/results/{table}" for table in tables} <= names
+        read_there = " ".join(code_cells(path)[1:])
+        other = [p for p in ("notebooks", "tests", "tools") if f'folder / "{p}"' in read_there]
+        assert other == (["notebooks"] if path.stem[:2] == "00" else [])
+
+
+def test_a_bundle_unpacks_what_was_packed():
+    source = bundle(PATHS[0]).cells[1].source
+    packed = base64.b64decode(source.split('"""')[1])
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.testzip() is None
+        assert archive.read("data/photos.npz") == (ROOT / "data" / "photos.npz").read_bytes()
+
+
+def test_the_same_course_packs_to_the_same_bytes():
+    files = [ROOT / "LICENSE", ROOT / "dqngan_lib" / "__init__.py"]
+    assert pack(files) == pack(files)
+    with zipfile.ZipFile(io.BytesIO(pack(files))) as archive:
+        assert archive.read("LICENSE") == (ROOT / "LICENSE").read_bytes()
+
+
+def test_a_notebook_that_does_not_look_for_the_course_is_named(tmp_path, capsys):
+    path = tmp_path / "x.ipynb"
+    write(path, new_notebook(cells=[new_code_cell("print(1)")]))
+    assert main([str(path), "--out", str(tmp_path / "out")]) == 1
+    assert "the first code cell of x.ipynb does not find dqngan_lib" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "name notebooks, such as 05, or all"),
+        (["--badges", "ana"], "--badges takes OWNER/REPO"),
+        (["--badges", "a/b", "--no-badges"], "not allowed with"),
+    ],
+)
+def test_bad_input_is_named(options, words, capsys):
+    with pytest.raises(SystemExit):
+        main(options)
+    assert words in capsys.readouterr().err
+
+
+def test_all_means_all(tmp_path, monkeypatch, capsys):
+    small = [NOTEBOOKS / PATHS[0].name]
+    monkeypatch.setattr(colab, "find", lambda names: small if names == [] else [])
+    assert main(["all", "--from", str(tmp_path), "--out", "b"]) == 0
+    assert capsys.readouterr().out.startswith(os.path.join("b", PATHS[0].name))  # noqa: PTH118
+
+
+# --- badges ---
+
+
+def test_badges_come_and_go_without_a_trace(tmp_path, capsys):
+    path = Path(shutil.copy(PATHS[0], tmp_path))
+    shutil.copytree(NOTEBOOKS / "gallery", tmp_path / "gallery")
+    before = path.read_bytes()
+    assert main([str(path), "--badges", "ana/dqn-gan", "--branch", "autumn"]) == 0
+    title, first = (read(path).cells[i].source for i in (0, 1))
+    address = f"colab.research.google.com/github/ana/dqn-gan/blob/autumn/notebooks/{path.name}"
+    assert title.splitlines()[2].endswith(f"({'https://' + address})")
+    assert 'get("COURSE_URL", "https://github.com/ana/dqn-gan.git")' in first
+    assert lint(path) == []
+    assert main([str(path), "--badges", "bo/course"]) == 0
+    assert read(path).cells[0].source.count("Open in Colab") == 1
+    assert "ana" not in "".join(cell.source for cell in read(path).cells[:2])
+    assert main([str(path), "--no-badges"]) == 0
+    assert path.read_bytes() == before
+
+
+# --- lost sessions ---
+
+SESSION = """
+import os
+
+from tests.test_colab import train_a_little
+train_a_little(lambda gan: os._exit(9) if gan.discriminator_updates >= 30 else 0.0)
+"""
+
+
+def train_a_little(evaluate):
+    """Train a small pair on points, as a cell of a notebook does; return its weights' sum."""
+    torch.manual_seed(0)
+    gan = GAN(PointGenerator(2, 16), PointDiscriminator(16), GANSettings(), 0)
+    settings = GANTrainSettings(updates=40, evaluate_every=10)
+    kept = checkpoint_path("04_small")
+    points = torch.randn(64, 2)
+    history = train_gan(gan, points, evaluate=evaluate, settings=settings, checkpoint=kept)
+    return sum(weight.double().sum().item() for weight in gan.generator.parameters()), history
+
+
+def test_a_lost_session_goes_on_where_it_was(tmp_path, monkeypatch):
+    drive = tmp_path / "drive" / "MyDrive" / "dqngan"
+    monkeypatch.setenv("COURSE_CHECKPOINTS", str(drive))
+    lost = subprocess.run([sys.executable, "-c", SESSION], cwd=ROOT, capture_output=True)
+    assert lost.returncode == 9, lost.stderr.decode()
+    assert (drive / "04_small.pt").is_file()
+    seen = []
+    with torch.random.fork_rng():
+        again = train_a_little(lambda gan: seen.append(gan.discriminator_updates) or 0.0)
+        monkeypatch.delenv("COURSE_CHECKPOINTS")
+        whole = train_a_little(lambda gan: 0.0)
+    assert seen == [30, 40]  # the first 20 rounds were kept
+    assert again[0] == whole[0]
+    assert again[1].update == whole[1].update
+
+
+def test_without_a_folder_nothing_is_kept(monkeypatch, tmp_path):
+    monkeypatch.delenv("COURSE_CHECKPOINTS", raising=False)
+    assert checkpoint_path("04_ring") is None
+    monkeypatch.setenv("COURSE_CHECKPOINTS", str(tmp_path))
+    assert checkpoint_path("04_ring") == tmp_path / "04_ring.pt"

@@ -1,0 +1,178 @@
+"""`course.py colab`: notebooks that carry the course inside, and badges that open them on Colab.
+
+A bundle is a notebook whose first code cell holds the package, its weights, the data and the stored
+tables as text. It unpacks them beside the notebook and installs nothing.
+"""
+
+import argparse
+import base64
+import io
+import os
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from tools.notebooks import ROOT, NotebookError, find, read, write
+
+BUNDLES = ROOT / "colab"
+MAX_BYTES = 10_000_000
+"""No bundle is larger. Colab takes 20 MB, and a browser should not have to wait."""
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+"""The date of every packed file, so that the same course gives the same bundle."""
+
+NOTE = (
+    "*This copy has the course's package and data inside its first code cell. It runs wherever "
+    "there are PyTorch and Jupyter, on Colab for one.*"
+)
+FIRST_CELL = '''\
+# @title The course's package and data, packed into this cell. It unpacks and installs nothing.
+import base64
+import io
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+PACKED = """
+{packed}
+"""
+folder = Path.cwd() / "dqngan-course"
+zipfile.ZipFile(io.BytesIO(base64.b64decode(PACKED))).extractall(folder)
+sys.path.insert(0, str(folder))
+# os.environ["COURSE_CHECKPOINTS"] = "/content/drive/MyDrive/dqngan"  # for long runs: see README
+'''
+URL_LINE = re.compile(r'os\.environ\.get\("COURSE_URL", "[^"]*"\)')
+BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
+ADDRESS = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write bundles or badges; return 0 when that could be done."""
+    parser = argparse.ArgumentParser(prog="course.py colab", description=__doc__.split("\n")[0])
+    parser.add_argument("notebooks", nargs="*", help="numbers, names or paths, or: all")
+    parser.add_argument("--out", type=Path, help="another folder than colab/")
+    badges = parser.add_mutually_exclusive_group()
+    badges.add_argument("--badges", metavar="OWNER/REPO", help="of the fork on GitHub")
+    badges.add_argument("--no-badges", action="store_true", help="take the badges out again")
+    parser.add_argument("--branch", default="main", help="the fork's default branch")
+    parser.add_argument("--from", dest="here", type=Path, default=Path(), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    with_badges = options.badges or options.no_badges
+    if options.badges and not ADDRESS.fullmatch(options.badges):
+        parser.error(f"--badges takes OWNER/REPO, such as ana/dqn-gan; got {options.badges!r}")
+    if not options.notebooks and not with_badges:
+        parser.error("name notebooks, such as 05, or all")
+    folder = options.here / options.out if options.out else BUNDLES
+    names = [] if options.notebooks == ["all"] else options.notebooks
+    try:
+        for path in find(names):
+            if with_badges:
+                notebook = read(path)
+                set_badge(notebook, path.name, options.badges, options.branch)
+                write(path, notebook)
+                print(os.path.relpath(path, options.here))
+                continue
+            copy = folder / path.name
+            write(copy, bundle(path))
+            size = copy.stat().st_size
+            print(f"{os.path.relpath(copy, options.here)}  {size / 1e6:.1f} MB")
+            if size > MAX_BYTES:
+                raise NotebookError(f"{copy.name} is over {MAX_BYTES // 1_000_000} MB")
+    except NotebookError as error:
+        print(f"\ncolab: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+# --- bundles ---
+
+
+def bundle(path: Path) -> NotebookNode:
+    """Return a notebook whose first code cell holds what the notebook needs.
+
+    Raises:
+        NotebookError: The file is not a notebook, or its first code cell does not find the course.
+    """
+    notebook = read(path)
+    cell = _first_code_cell(notebook, path.name)
+    text = base64.encodebytes(pack(files_for(path))).decode()
+    cell.source = FIRST_CELL.format(packed=text.rstrip()).rstrip()
+    cell.outputs = []
+    # Closed in Colab and in JupyterLab: nobody wants to see three megabytes of letters.
+    cell.metadata = NotebookNode({"cellView": "form", "jupyter": {"source_hidden": True}})
+    title, _, rest = notebook.cells[0].source.partition("\n")
+    notebook.cells[0].source = f"{title}\n\n{NOTE}\n{BADGE.sub('', rest)}"
+    return notebook
+
+
+def files_for(path: Path) -> list[Path]:
+    """Return what a notebook needs beside installed packages: code, weights, data and tables.
+
+    Args:
+        path: The notebook. Its number tells which tables it reads; 00 shows pictures of all.
+    """
+    number = path.stem[:2]
+    patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*", "LICENSE"]
+    patterns.append(f"benchmarks/results/{number}_*.csv")
+    if number == "00":
+        patterns.append("notebooks/gallery/*.png")
+    found = [file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()]
+    return sorted(file for file in found if not file.name.startswith("."))
+
+
+def pack(files: list[Path]) -> bytes:
+    """Return a zip file of files of the course, the same for the same files."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for file in files:
+            name = file.relative_to(ROOT).as_posix()
+            archive.writestr(
+                zipfile.ZipInfo(name, EARLIEST), file.read_bytes(), zipfile.ZIP_DEFLATED, 9
+            )
+    return packed.getvalue()
+
+
+def _first_code_cell(notebook: NotebookNode, name: str) -> NotebookNode:
+    """Return the cell that finds the course.
+
+    Raises:
+        NotebookError: The first code cell is another.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            if "dqngan_lib" in cell.source and "sys.path.insert" in cell.source:
+                return cell
+            break
+    raise NotebookError(f"the first code cell of {name} does not find dqngan_lib")
+
+
+# --- badges ---
+
+
+def set_badge(notebook: NotebookNode, name: str, repository: str | None, branch: str) -> None:
+    """Put a badge under the title and the address into the first code cell; or take both out.
+
+    Args:
+        notebook: It is changed in place.
+        name: Its file's name.
+        repository: The fork on GitHub, "owner/name"; None takes the badge out.
+        branch: The fork's default branch, which Colab opens and `git clone` fetches.
+    """
+    title = notebook.cells[0]
+    title.source = BADGE.sub("", title.source)
+    address = f"https://github.com/{repository}.git" if repository else ""
+    cell = _first_code_cell(notebook, name)
+    cell.source = URL_LINE.sub(f'os.environ.get("COURSE_URL", "{address}")', cell.source)
+    if repository:
+        colab = "https://colab.research.google.com"
+        target = f"{colab}/github/{repository}/blob/{branch}/notebooks/{name}"
+        badge = f"[![Open in Colab]({colab}/assets/colab-badge.svg)]({target})"
+        first, newline, rest = title.source.partition("\n")
+        title.source = f"{first}\n\n{badge}{newline}{rest}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
