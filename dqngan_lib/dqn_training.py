@@ -17,6 +17,7 @@ from dqngan_lib.replay import Batch, PrioritizedReplayBuffer, ReplayBuffer
 from dqngan_lib.resume import describe_network, load_run
 from dqngan_lib.rollout import Rollout
 from dqngan_lib.runtime import progress, save_checkpoint
+from dqngan_lib.training import may_be_interrupted, set_learning_rate
 
 
 @dataclass
@@ -140,7 +141,7 @@ def train_dqn(
     settings = settings or TrainSettings()
     run = _Run(agent, Rollout(envs), settings, seed, checkpoint)
     bar = progress(total=settings.steps, label="DQN", start=run.steps_done)
-    try:
+    with may_be_interrupted(run.history, bar):
         while run.steps_done < settings.steps and run.history.best_score < settings.stop_score:
             run.train_piece(bar)
             run.finish_piece(evaluate(agent))
@@ -148,10 +149,6 @@ def train_dqn(
             if watch is not None:
                 watch(run.history)
         bar.total = bar.n  # else a run that was good enough early ends in a red bar
-    except KeyboardInterrupt:
-        run.history.interrupted = True
-    finally:
-        bar.close()
     run.restore_best()
     return run.history
 
@@ -248,8 +245,7 @@ class _Run:
         start = self.agent.settings.learning_rate
         end = start * self.settings.learning_rate_end
         rate = linear_schedule(self.steps_done, start, end, self.settings.steps)
-        for group in self.agent.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(self.agent.optimizer, rate)
 
     def finish_piece(self, score: float) -> None:
         """Write down an evaluation, keep the best weights, save a checkpoint."""

@@ -11,10 +11,12 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
 from dqngan_lib.arguments import make_plain_numbers, require, whole
+from dqngan_lib.dqn import linear_schedule
 from dqngan_lib.dqngan import DQNGAN, Batch, draw_actions, reader
 from dqngan_lib.resume import describe_network, load_run
 from dqngan_lib.rollout import Rollout
 from dqngan_lib.runtime import progress, save_checkpoint
+from dqngan_lib.training import may_be_interrupted, set_learning_rate
 
 
 class RoundReplay:
@@ -274,7 +276,7 @@ def train_dqngan(
         raise TypeError(f"evaluate must be a function; got {type(evaluate).__name__}")
     run = _Run(agent, Rollout(envs), real, settings or DQNGANTrainSettings(), seed, checkpoint)
     bar = progress(total=run.settings.updates, label="DQN-GAN", start=run.done)
-    try:
+    with may_be_interrupted(run.history, bar):
         while run.done < run.settings.updates:
             run.train_piece(bar)
             run.finish_piece(evaluate)
@@ -282,10 +284,6 @@ def train_dqngan(
             if watch is not None:
                 with torch.random.fork_rng(devices=[]):
                     watch(run.history)
-    except KeyboardInterrupt:
-        run.history.interrupted = True
-    finally:
-        bar.close()
     return run.history
 
 
@@ -356,13 +354,10 @@ class _Run:
 
     def learning_rates_fall(self) -> None:
         """Set both learning rates for the present round."""
-        share = 1 - (1 - self.settings.learning_rate_end) * self.done / self.settings.updates
-        for optimizer, rate in (
-            (self.agent.q_optimizer, self.agent.settings.q_rate),
-            (self.agent.discriminator_optimizer, self.agent.settings.discriminator_rate),
-        ):
-            for group in optimizer.param_groups:
-                group["lr"] = share * rate
+        agent, settings = self.agent, self.settings
+        share = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.updates)
+        set_learning_rate(agent.q_optimizer, share * agent.settings.q_rate)
+        set_learning_rate(agent.discriminator_optimizer, share * agent.settings.discriminator_rate)
 
     def finish_piece(self, evaluate: Callable[[DQNGAN], float] | None) -> None:
         """Write down an evaluation and save a checkpoint."""

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from dqngan_lib.arguments import make_plain_numbers, require
+from dqngan_lib.dqn import linear_schedule
 from dqngan_lib.gan import GAN, checked_labels
 from dqngan_lib.resume import describe_network, load_run
 from dqngan_lib.runtime import progress, save_checkpoint
+from dqngan_lib.training import may_be_interrupted, set_learning_rate
 
 
 @dataclass
@@ -129,7 +131,7 @@ def train_gan(
     if evaluate is not None and not callable(evaluate):
         raise TypeError(f"evaluate must be a function; got {type(evaluate).__name__}")
     bar = progress(total=run.settings.updates, label="GAN", start=run.done)
-    try:
+    with may_be_interrupted(run.history, bar):
         while run.done < run.settings.updates:
             run.learning_rates_fall()
             run.write_down(gan.update(*run.draw()))
@@ -141,10 +143,6 @@ def train_gan(
                     with torch.random.fork_rng(devices=[]):
                         watch(run.history)
                 run.start_piece()
-    except KeyboardInterrupt:
-        run.history.interrupted = True
-    finally:
-        bar.close()
     run.restore_best()
     return run.history
 
@@ -199,14 +197,10 @@ class _Run:
 
     def learning_rates_fall(self) -> None:
         """Set both learning rates for the present round."""
-        share = 1 + (self.settings.learning_rate_end - 1) * self.done / self.settings.updates
-        settings = self.gan.settings
-        for optimizer, start in (
-            (self.gan.generator_optimizer, settings.generator_rate),
-            (self.gan.discriminator_optimizer, settings.discriminator_rate),
-        ):
-            for group in optimizer.param_groups:
-                group["lr"] = share * start
+        gan, settings = self.gan, self.settings
+        share = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.updates)
+        set_learning_rate(gan.generator_optimizer, share * gan.settings.generator_rate)
+        set_learning_rate(gan.discriminator_optimizer, share * gan.settings.discriminator_rate)
 
     def write_down(self, measured: dict[str, Tensor]) -> None:
         """Count a round and keep what it measured."""
