@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
+from recipes import DCGAN
 from tables import write_table
 from torch import nn
 
@@ -17,16 +18,7 @@ from dqngan_lib.gan_training import GANTrainSettings, train_gan
 from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.metrics import digit_fid, digit_scores
 
-RECIPE = GANSettings(
-    generator_rate=2e-3,
-    discriminator_rate=2e-3,
-    beta_2=0.99,
-    average=0.995,
-    penalty="r1",
-    penalty_weight=0.1,
-    penalty_every=8,
-)
-ASKED = replace(RECIPE, mismatch=0.5)
+ASKED = replace(DCGAN, mismatch=0.5)
 SPECTRAL = GANSettings(loss="hinge", mismatch=0.5)
 """Rates of 5e-4, β₂ = 0.999, average 0.999: DCGAN's customs, for a critic with spectral norm."""
 
@@ -48,9 +40,9 @@ class Variant:
 
 
 VARIANTS = {
-    "without labels": Variant(RECIPE, classes=0, updates=2_000),
+    "without labels": Variant(DCGAN, classes=0, updates=2_000),
     "with labels": Variant(ASKED),
-    "no wrong labels": Variant(RECIPE),
+    "no wrong labels": Variant(DCGAN),
     "no R1": Variant(replace(ASKED, penalty="none", penalty_weight=0.0)),
     "spectral norm, hinge": Variant(SPECTRAL, spectral=True),
     "small class vectors": Variant(ASKED, quiet=True),

@@ -7,10 +7,11 @@ results/09_dqn_gan.csv; with three seeds it takes about a quarter of an hour.
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
+from recipes import PATCHES
 from tables import write_table
 from torch import Tensor, nn
 
@@ -61,17 +62,9 @@ class Variant:
     """Both learning rates at the end, as a share of those at the start."""
 
 
-RECIPE = {
-    "q_rate": 2e-3,
-    "discriminator_rate": 4e-3,
-    "sampler_memory": 0.9,
-    "generator_memory": 0.97,
-}
-"""What all rows share; the rest are the defaults of `DQNGANSettings`."""
-SOFT = DQNGANSettings(**RECIPE)
-TERMINAL = DQNGANSettings(reward="logit + log q", **RECIPE)
-TAKEN = DQNGANSettings(reward="logit + log q", every_step=True, **RECIPE)
-GREEDY = DQNGANSettings(reward="D", greedy=True, epsilon=0.1, **RECIPE)
+TERMINAL = replace(PATCHES, reward="logit + log q")
+TAKEN = replace(PATCHES, reward="logit + log q", every_step=True)
+GREEDY = replace(PATCHES, reward="D", greedy=True, epsilon=0.1)
 
 VARIANTS = {
     "codebook (floor)": Variant(),
@@ -80,14 +73,14 @@ VARIANTS = {
     "greedy DQN, noise as input": Variant(GREEDY, starts=256),
     "soft DQN, paid at the end": Variant(TERMINAL),
     "soft DQN, paid each step": Variant(TAKEN),
-    "all actions, no branches": Variant(SOFT),
-    "all actions, branches": Variant(SOFT, branches=0.5),
-    "all actions, branches alone": Variant(SOFT, branches=1.0),
+    "all actions, no branches": Variant(PATCHES),
+    "all actions, branches": Variant(PATCHES, branches=0.5),
+    "all actions, branches alone": Variant(PATCHES, branches=1.0),
     "maximum likelihood": Variant(likelihood=ROUNDS),
-    "likelihood, then DQN-GAN": Variant(SOFT, branches=0.5, likelihood=LONG),
+    "likelihood, then DQN-GAN": Variant(PATCHES, branches=0.5, likelihood=LONG),
     "maximum likelihood, 1,500": Variant(likelihood=LONG),
     "maximum likelihood, 6,000": Variant(likelihood=SAME_TIME),
-    "DQN-GAN of the notebook": Variant(SOFT, LONG, branches=0.5, rate_end=0.1),
+    "DQN-GAN of the notebook": Variant(PATCHES, LONG, branches=0.5, rate_end=0.1),
 }
 
 

@@ -10,23 +10,19 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
+from recipes import PATCHES
 from tables import write_table
 from torch import Tensor
 
 from dqngan_lib.causal_networks import CausalTransformer, train_by_likelihood
 from dqngan_lib.data import digits
-from dqngan_lib.dqngan import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan import DQNGAN
 from dqngan_lib.dqngan_training import DQNGANTrainSettings, generate, train_dqngan
 from dqngan_lib.metrics import digit_scores
 from dqngan_lib.patch_canvas import PatchCanvas, fit_codebook, reconstruction
 
 SHORT, LONG = 400, 1_500
 """Rounds, or updates."""
-
-RECIPE = DQNGANSettings(
-    q_rate=2e-3, discriminator_rate=4e-3, sampler_memory=0.9, generator_memory=0.97
-)
-"""That of the notebook."""
 
 
 @dataclass
@@ -75,7 +71,7 @@ def run(name: str, seed: int) -> Mapping[str, float]:
         train_by_likelihood(network, tokens, variant.likelihood, seed=seed)
     if variant.rounds:
         judge = CausalTransformer(codebook, grid**2, dropout=0.1)
-        agent = DQNGAN(network, judge, RECIPE, seed)
+        agent = DQNGAN(network, judge, PATCHES, seed)
         budget = DQNGANTrainSettings(
             updates=variant.rounds,
             branch_share=0.5,

@@ -11,13 +11,14 @@ from dataclasses import replace
 from functools import cache
 
 import torch
+from recipes import DCGAN
 from tables import write_table
 from torch import Tensor, nn
 
 from dqngan_lib.data import digits
 from dqngan_lib.dqngan import DQNGAN, DQNGANSettings, move_average
 from dqngan_lib.dqngan_training import DQNGANTrainSettings, generate, train_dqngan
-from dqngan_lib.gan import GAN, GANSettings
+from dqngan_lib.gan import GAN
 from dqngan_lib.gan_training import GANTrainSettings, train_gan
 from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.metrics import conditional_accuracy, digit_fid
@@ -43,17 +44,6 @@ ROUNDS = DQNGANTrainSettings(
     learning_rate_end=0.3,
     evaluate_every=750,
 )
-DCGAN = GANSettings(
-    generator_rate=2e-3,
-    discriminator_rate=2e-3,
-    beta_2=0.99,
-    average=0.995,
-    penalty="r1",
-    penalty_weight=0.1,
-    penalty_every=8,
-)
-"""The recipe of notebook 05."""
-
 ASKED = torch.arange(2_000) % 10
 TEMPERATURES = (1.0, 0.7, 0.5, 0.35)
 

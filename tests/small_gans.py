@@ -1,6 +1,5 @@
-"""Small pairs for the tests of GANs, and the same first weights in every test."""
+"""Small pairs for the tests of GANs."""
 
-import pytest
 import torch
 
 from dqngan_lib.gan import GAN, GANSettings
@@ -10,14 +9,6 @@ from dqngan_lib.image_networks import (
     PointDiscriminator,
     PointGenerator,
 )
-
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    """Draw the same first weights in every test, and put the generator back."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
 
 
 def small_gan(seed=0, **settings):

@@ -16,7 +16,8 @@ from dqngan_lib.image_networks import (
     PointDiscriminator,
     PointGenerator,
 )
-from tests.small_gans import conditional_gan, fixed_weights, small_gan, weights  # noqa: F401
+from tests.fixed import fixed_weights  # noqa: F401
+from tests.small_gans import conditional_gan, small_gan, weights
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,7 @@ from dqngan_lib.image_networks import (
     PointGenerator,
 )
 from dqngan_lib.networks import parameter_count
-
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    """Draw the same first weights in every test, and put the generator back."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
+from tests.fixed import fixed_weights  # noqa: F401
 
 
 @pytest.mark.parametrize(("layers", "width"), [(1, 5), (3, 4)])

@@ -12,14 +12,7 @@ from dqngan_lib.networks import (
     as_input,
     parameter_count,
 )
-
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    """Draw the same first weights in every test, and put the generator back."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
+from tests.fixed import fixed_weights  # noqa: F401
 
 
 def test_dueling_head_by_hand():

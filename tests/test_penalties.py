@@ -6,7 +6,7 @@ from torch import nn
 
 from dqngan_lib.image_networks import PointDiscriminator
 from dqngan_lib.penalties import clip_weights, gradient_penalty, input_gradient, r1_penalty
-from tests.small_gans import fixed_weights  # noqa: F401
+from tests.fixed import fixed_weights  # noqa: F401
 
 
 def linear(points):

@@ -10,14 +10,7 @@ from dqngan_lib.rollout import play
 from dqngan_lib.stroke_canvas import PIXELS, CopyCanvas, StrokeCanvas
 from dqngan_lib.stroke_networks import CopyAgent, CopyNetwork, StrokeNetwork
 from dqngan_lib.strokes import ACTIONS, GRID, NO_OP, SHAPES, stroke_gains
-
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    """Draw the same first weights in every test, and put the generator back."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
+from tests.fixed import fixed_weights  # noqa: F401
 
 
 def observations(count=4):

@@ -1,0 +1,72 @@
+"""Tables over seeds that the scripts in `benchmarks/` have measured, for notebooks to show."""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows of one or more stored tables: one for each variant and seed."""
+
+    rows: tuple[dict[str, str], ...]
+    """Each maps the names of the columns to what stands there."""
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants in the order in which they stand in the table."""
+        return list(dict.fromkeys(row["variant"] for row in self.rows))
+
+    def column(self, variant: str, name: str) -> list[float]:
+        """Return what was measured of a variant: a number for each seed that has one.
+
+        Args:
+            variant: One of `variants`.
+            name: The name of a column.
+
+        Raises:
+            ValueError: There is no such variant, or it has no such column.
+        """
+        rows = [row for row in self.rows if row["variant"] == variant]
+        if not rows:
+            raise ValueError(f"variant must be one of {self.variants}; got {variant!r}")
+        if name not in rows[0]:
+            raise ValueError(f"name must be one of {list(rows[0])}; got {name!r}")
+        return [x for x in (float(row[name]) for row in rows) if not math.isnan(x)]
+
+    def mean(self, variant: str, name: str) -> float:
+        """Return the mean over seeds of `column`; not a number if nothing was measured."""
+        numbers = self.column(variant, name)
+        return sum(numbers) / len(numbers) if numbers else math.nan
+
+    def side_by_side(self, variant: str, name: str, digits: int = 0, factor: float = 1) -> str:
+        """Write `column` as text, seed by seed: "16.7 · 14.8 · 16.7".
+
+        Args:
+            variant: One of `variants`.
+            name: The name of a column.
+            digits: Digits after the point.
+            factor: What each number is multiplied by; 100 makes percent of shares.
+        """
+        return " · ".join(f"{factor * x:,.{digits}f}" for x in self.column(variant, name))
+
+
+def read_results(*paths: Path | str) -> Results:
+    """Read tables that `benchmarks/tables.py` wrote.
+
+    Args:
+        paths: csv files in `benchmarks/results`; their rows follow each other.
+
+    Raises:
+        FileNotFoundError: One is missing; says which command makes it.
+    """
+    rows: list[dict[str, str]] = []
+    for path in map(Path, paths):
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} is missing: `python course.py study {path.stem[:2]}` makes it"
+            )
+        with path.open(encoding="utf-8", newline="") as file:
+            rows.extend(csv.DictReader(file))
+    return Results(tuple(rows))
