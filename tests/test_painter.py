@@ -1,0 +1,178 @@
+"""Strokes in colour: masks, best colours, gains, paintings, looks, films, palettes, training."""
+
+import pytest
+import torch
+
+from dqngan_lib.animations import stroke_svg
+from dqngan_lib.brush_looks import LOOKS, render, render_steps
+from dqngan_lib.brushes import (
+    ACTIONS,
+    best_colour,
+    brush_gains,
+    brush_table,
+    lay_colour,
+    stroke_at,
+)
+from dqngan_lib.painter import paint, random_values
+from dqngan_lib.painter_training import PainterSettings, Sheets, train_painter
+from dqngan_lib.palettes import picture_palette
+from dqngan_lib.photo_networks import GAIN, WINDOW, PainterNetwork, squash
+from dqngan_lib.photo_patches import photo_patches, plain_patches
+
+RANDOM = torch.Generator().manual_seed(0)
+CANVAS, TARGET = torch.rand(2, 1, 3, 28, 28, generator=RANDOM)
+SHORT = ((2, 3), (1, 5))
+
+
+def smooth(side=56):
+    line = torch.linspace(0, 1, side)
+    return torch.stack(
+        [
+            line.expand(side, -1),
+            line[:, None].expand(-1, side),
+            0.5 + 0 * TARGET.new_zeros(side, side),
+        ]
+    )
+
+
+def test_gains_are_what_laying_each_stroke_brings():
+    gains = brush_gains(CANVAS, TARGET).flatten()
+    masks, before, wanted = brush_table()[:, None], CANVAS.flatten(2), TARGET.flatten(2)
+    after = lay_colour(before, masks, best_colour(before, wanted, masks))
+    tried = (wanted - before).square().sum() - (wanted - after).square().sum((1, 2))
+    assert len(gains) == ACTIONS
+    assert torch.allclose(gains, tried, atol=1e-3)
+    assert (brush_gains(TARGET, TARGET) < 0).all()
+
+
+def test_no_other_colour_is_better():
+    mask = brush_table()[1_500][None]
+    best = best_colour(CANVAS[0].flatten(1), TARGET[0].flatten(1), mask)
+    errors = []
+    for shift in (0.0, -0.02, 0.02):
+        colour = (best + shift).clamp(0, 1)
+        after = lay_colour(CANVAS[0].flatten(1), mask, colour)
+        errors.append((TARGET[0].flatten(1) - after).square().sum().item())
+    assert errors[0] == min(errors)
+
+
+def test_errors_are_those_of_the_canvas_and_search_beats_luck():
+    target = smooth()
+    exact, luck = paint(brush_gains, target, SHORT), paint(random_values(0), target, SHORT)
+    for painting in (exact, luck):
+        assert len(painting.strokes) == 8
+        assert painting.errors[-1] == pytest.approx(
+            (painting.canvas - target).square().mean().item(), abs=1e-6
+        )
+    assert exact.psnr()[-1] > luck.psnr()[-1]
+    with pytest.raises(ValueError, match="target must be"):
+        paint(brush_gains, target[:, :54], ((4, 1),))
+
+
+def test_a_palette_is_kept_to():
+    palette = picture_palette(smooth(), 3, seed=0)
+    painting = paint(brush_gains, smooth(), SHORT, palette)
+    for stroke in painting.strokes:
+        assert (palette - torch.tensor(stroke.colour)).abs().sum(1).min() < 1e-5
+    assert picture_palette(torch.full((3, 8, 8), 0.5), 4).shape == (4, 3)
+
+
+def test_a_patient_painter_takes_back_what_brought_nothing():
+    palette = picture_palette(smooth(), 3, seed=0)
+    hasty = paint(brush_gains, smooth(), ((1, 60),), palette, patient=False)
+    patient = paint(brush_gains, smooth(), ((1, 60),), palette)
+    falls = [a - b for a, b in zip(patient.errors, patient.errors[1:], strict=False)]
+    assert min(falls) > 0
+    assert len(patient.strokes) == len(falls) <= 60
+    assert patient.psnr()[-1] > hasty.psnr()[-1]
+    error = (patient.canvas - smooth()).square().mean().item()
+    assert patient.errors[-1] == pytest.approx(error, abs=1e-6)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_looks_render_at_any_size(look):
+    strokes = paint(brush_gains, smooth(), SHORT).strokes
+    picture = render(strokes, 56, 56, 2, look)
+    assert picture.shape == (3, 112, 112)
+    assert picture.min() >= 0
+    assert picture.max() <= 1
+    assert torch.equal(picture, render(strokes, 56, 56, 2, look))
+    blank, _ = render_steps(strokes, 56, 56, 1, look, stops=[0, 8])
+    assert (blank == 1).all()
+
+
+def test_the_plain_look_at_scale_1_is_the_painting_itself():
+    painting = paint(brush_gains, smooth(), SHORT)
+    assert torch.allclose(render(painting.strokes, 56, 56, 1, "plain"), painting.canvas, atol=1e-5)
+
+
+def test_a_film_has_every_stroke_and_no_script():
+    strokes = paint(brush_gains, smooth(), SHORT).strokes
+    svg = stroke_svg(strokes, 56, 56, frames=4)
+    assert svg.count("<path") == 8
+    assert svg.count("<animate") == 4
+    assert "script" not in svg
+
+
+def test_a_trial_pays_the_gain_and_changes_nothing():
+    settings = PainterSettings(sheets=2, unit=0.1)
+    sheets = Sheets(TARGET, settings, torch.Generator().manual_seed(0))
+    shape = torch.full((2, 1, 14, 14), 3)
+    before = sheets.canvas.clone()
+    reward = sheets.trial(shape)
+    assert torch.equal(sheets.canvas, before)
+    number = 3 * 196 + 7 * 14 + 5
+    error = (sheets.target - sheets.canvas).square().sum((1, 2, 3))
+    sheets.left[:] = 9
+    sheets.lay(torch.full((2,), number))
+    fall = error - (sheets.target - sheets.canvas).square().sum((1, 2, 3))
+    assert torch.allclose(reward[:, 0, 7, 5], fall / 0.1, atol=1e-2)
+    assert (sheets.left == 8).all()
+    sheets.left[:] = 1
+    sheets.lay(torch.full((2,), number))
+    assert (sheets.left >= 5).all()
+    with pytest.raises(ValueError, match="patches must be"):
+        Sheets(TARGET[:, :, :20], settings, torch.Generator())
+
+
+def test_patches_are_pictures_and_repeat_with_the_seed():
+    for made in (photo_patches([smooth()], 5, 3), plain_patches(5, 3)):
+        assert made.shape == (5, 3, 28, 28)
+        assert made.min() >= 0
+        assert made.max() <= 1
+    assert torch.equal(photo_patches([smooth()], 5, 3), photo_patches([smooth()], 5, 3))
+
+
+def test_the_network_is_error_less_spread_under_a_window():
+    network = PainterNetwork()
+    values = network(CANVAS, TARGET)
+    assert values.shape == (1, 16, 14, 14)
+    row, column, w = 7, 6, network.windows()[4]
+    top, left = (2 * place - WINDOW // 2 + 1 for place in (row, column))
+    window = slice(None), slice(top, top + WINDOW), slice(left, left + WINDOW)
+    t, c = TARGET[0][window], CANVAS[0][window]
+    mean = ((w * t).sum((1, 2)) / w.sum())[:, None, None]
+    expected = GAIN * (w * ((t - c).square() - (t - mean).square())).sum()
+    assert values[0, 4, row, column].item() == pytest.approx(expected.item(), rel=1e-3)
+    assert network(smooth()[None], smooth()[None]).shape == (1, 16, 28, 28)
+
+
+def test_squash_by_hand():
+    assert torch.allclose(squash(torch.tensor([8.0, -3.0, 0.0])), torch.tensor([2.0, -1.0, 0.0]))
+
+
+def test_a_little_training_lowers_the_loss_and_repeats():
+    settings = PainterSettings(updates=25, sheets=4)
+    patches = plain_patches(20, 0)
+    first, losses = train_painter(patches, settings, seed=1)
+    again, _ = train_painter(patches, settings, seed=1)
+    assert len(losses) == 25
+    assert losses[-1] < losses[0]
+    assert torch.equal(first.windows(), again.windows())
+    with pytest.raises(ValueError, match="epsilon"):
+        PainterSettings(epsilon=2)
+
+
+def test_a_stroke_number_out_of_range_is_named():
+    with pytest.raises(ValueError, match="number must be"):
+        stroke_at(ACTIONS, 28, 28)
