@@ -1,7 +1,7 @@
 """Digits on request, stroke by stroke and pixel by pixel: the table of notebook 10, section 9.
 
 Run `python benchmarks/10_painting_agent.py`, or `python course.py study 10`. It writes
-results/10_painting_agent.csv, the painter on three seeds, and
+results/10_painting_agent.csv, painters taught stroke by stroke, on three seeds, and
 results/10_painting_others.csv, what is set beside them, on one. `--seeds 3` gives both three.
 """
 
@@ -140,13 +140,8 @@ PAINTERS = {
         replace(ROUNDS, branch_share=0.0),
     ),
 }
-THREE_SEEDS = ("DQN-GAN",)
-ONE_SEED = (
-    "one drawn fake, no branches",
-    "finished pictures alone",
-    "maximum likelihood",
-    "DCGAN",
-)
+THREE_SEEDS = ("DQN-GAN", "one drawn fake, no branches", "maximum likelihood")
+ONE_SEED = ("finished pictures alone", "DCGAN")
 SECONDS: dict[int, float] = {}
 """What the DQN-GAN took on each seed, CPU seconds: the DCGAN gets as many."""
 
