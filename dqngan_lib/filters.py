@@ -24,21 +24,6 @@ _MEDIAN_OF_9 = (
 )
 
 
-def keep(pictures: Tensor) -> Tensor:
-    """Return the pictures as they are: the action that does nothing."""
-    return _checked(pictures)
-
-
-def step(pictures: Tensor, levels: float) -> Tensor:
-    """Make every pixel brighter or darker, and stay within [0, 1].
-
-    Args:
-        pictures: float `(n, 1, height, width)`.
-        levels: How much, in grey levels of 255; negative is darker.
-    """
-    return (_checked(pictures) + levels / 255).clamp(0, 1)
-
-
 def box(pictures: Tensor, size: int = 3) -> Tensor:
     """Replace every pixel by the mean of a square around it (`scipy.ndimage.uniform_filter`).
 
@@ -131,16 +116,6 @@ def dilation(pictures: Tensor, size: int = 3) -> Tensor:
     return functional.max_pool2d(_checked(pictures), size, 1, _half(size))
 
 
-def erosion(pictures: Tensor, size: int = 3) -> Tensor:
-    """Replace every pixel by the least of a square around it (`scipy.ndimage.grey_erosion`).
-
-    Args:
-        pictures: float `(n, 1, height, width)`.
-        size: Side of the square in pixels, odd.
-    """
-    return -dilation(-pictures, size)
-
-
 class ActionSet:
     """What a pixel may choose: no action, small steps down and up, and filters.
 
@@ -203,11 +178,6 @@ SUPER_RESOLUTION = ActionSet((8, 24, 64), {"box": box, "median": median, "unshar
 
 FILLING = ActionSet((12, 32, 96), {"box": box, "median": median, "dilation": dilation})
 """For holes: larger steps, and a filter that lets strokes grow."""
-
-DENOISING = ActionSet(
-    (3, 8, 24), {"box": box, "median": median, "gaussian": gaussian, "bilateral": bilateral}
-)
-"""For noise: fine steps, and four ways to smooth."""
 
 
 def _checked(pictures: Tensor) -> Tensor:

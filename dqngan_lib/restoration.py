@@ -1,6 +1,5 @@
 """Pictures made small, and what enlarges them again without a DQN: floors, rivals, a ceiling."""
 
-import time
 from collections.abc import Callable, Sequence
 
 import torch
@@ -131,13 +130,12 @@ def train_regressor(
     starts: Tensor,
     originals: Tensor,
     *,
-    seconds: float = float("inf"),
-    updates: int | None = None,
+    updates: int,
     batch_size: int = 16,
     learning_rate: float = 3e-3,
     seed: int = 0,
-) -> int:
-    """Train a regressor on the squared error, for a number of updates or for CPU seconds.
+) -> None:
+    """Train a regressor on the squared error.
 
     Adam, with a learning rate that falls along a cosine to 0.
 
@@ -145,34 +143,26 @@ def train_regressor(
         network: From pictures to pictures; changed in place.
         starts: Pictures to be restored, `(n, 1, height, width)`.
         originals: What they should look like.
-        seconds: CPU time to spend; used when `updates` is None.
         updates: Gradient steps.
         batch_size: Pictures in each.
         learning_rate: At the start.
         seed: Seed of the batches.
 
-    Returns:
-        The gradient steps that were taken.
-
     Raises:
-        ValueError: Neither a number of updates nor of seconds is given.
+        ValueError: The number of updates is below 1.
     """
-    require(updates is not None or seconds < float("inf"), "updates", updates, "given, or seconds")
+    whole("updates", updates, 1)
     generator = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
-    began, done = time.process_time(), 0
-    while True:
-        share = done / updates if updates is not None else (time.process_time() - began) / seconds
-        if share >= 1:
-            return done
+    for done in range(updates):
+        angle = torch.tensor(done / updates * torch.pi)
         for group in adam.param_groups:
-            group["lr"] = learning_rate * (1 + torch.cos(torch.tensor(share * torch.pi)).item()) / 2
+            group["lr"] = learning_rate * (1 + torch.cos(angle).item()) / 2
         rows = torch.randint(len(starts), (batch_size,), generator=generator)
         loss = functional.mse_loss(network(starts[rows]), originals[rows])
         adam.zero_grad()
         loss.backward()
         adam.step()
-        done += 1
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch
 from matplotlib.colors import to_rgb
 
 from dqngan_lib import pixel_plots
-from dqngan_lib.filters import DENOISING, FILLING, SUPER_RESOLUTION, ActionSet
+from dqngan_lib.filters import FILLING, SUPER_RESOLUTION, ActionSet
 from dqngan_lib.pixel_editor import edit
 
 
@@ -17,7 +17,7 @@ def _close():
     plt.close("all")
 
 
-@pytest.mark.parametrize("actions", [SUPER_RESOLUTION, FILLING, DENOISING])
+@pytest.mark.parametrize("actions", [SUPER_RESOLUTION, FILLING])
 def test_every_action_has_a_colour_of_its_own(actions):
     colors = pixel_plots.action_colors(actions)
     assert len(set(colors)) == len(colors) == len(actions)

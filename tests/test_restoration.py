@@ -139,18 +139,12 @@ def test_a_regressor_learns():
     starts = 0.5 * originals + 0.1
     torch.manual_seed(0)
     network = PixelRegressor(width=6)
-    assert train_regressor(network, starts, originals, updates=300, learning_rate=1e-2) == 300
+    train_regressor(network, starts, originals, updates=300, learning_rate=1e-2)
     made = regress(network, starts)
     assert made.shape == originals.shape
     assert psnr(made, originals).mean() > psnr(starts, originals).mean() + 2.5
     assert made.min() >= 0
     assert made.max() <= 1
-
-
-def test_a_regressor_stops_after_its_seconds():
-    originals = pictures(10, 8)
-    network = PixelRegressor(width=4)
-    assert train_regressor(network, originals, originals, seconds=0.2) >= 1
 
 
 @pytest.mark.parametrize(
@@ -159,7 +153,7 @@ def test_a_regressor_stops_after_its_seconds():
         (lambda: shrink(pictures(), 5), "a divisor of"),
         (lambda: shrink(pictures(), 0), "factor"),
         (lambda: enlarge(pictures(), 2, "magic"), "mode"),
-        (lambda: train_regressor(PixelRegressor(), pictures(), pictures()), "updates"),
+        (lambda: train_regressor(PixelRegressor(), pictures(), pictures(), updates=0), "updates"),
     ],
 )
 def test_bad_input_is_named(call, words):
