@@ -173,6 +173,8 @@ def open_and_run(page, address: str, path: Path) -> None:
 def move_something(page) -> None:
     """Drag the first slider, or press the first button, until the widget's picture is another.
 
+    Where a widget has a main button ("paint"), it is pressed after the slider.
+
     JupyterLab draws only the cells near the window, and moves them about while it does; so a drag
     may miss, and is tried again, to the other end: a network that has learnt nothing draws alike at
     all temperatures but 0.
@@ -182,6 +184,7 @@ def move_something(page) -> None:
     assert before, "the widget shows no picture"
     handle = page.locator(".jupyter-widgets .noUi-handle").first
     button = page.locator("button.jupyter-button").first
+    main = page.locator("button.jupyter-button.mod-primary").first
     for attempt in range(10):
         target = handle if handle.count() else button
         target.scroll_into_view_if_needed()
@@ -193,6 +196,8 @@ def move_something(page) -> None:
             page.mouse.down()
             page.mouse.move(x + (-400 if attempt % 2 else 40), y, steps=5)
             page.mouse.up()
+            if main.count():
+                main.click()
         else:
             button.click()
         for _ in range(10):
