@@ -1,6 +1,7 @@
 """Whether everything is there that the course needs, in words for whoever has to mend it."""
 
 import importlib.metadata
+import os
 import sys
 
 import torch
@@ -79,3 +80,18 @@ def describe_machine() -> dict[str, str]:
         "device": name,
         "CPU threads torch uses": str(torch.get_num_threads()),
     }
+
+
+def machine() -> str:
+    """Return what to write beside a measured time: cores, memory and, where there is one, the GPU.
+
+    For instance `2 cores, 24 GB` or `16 cores, 128 GB, NVIDIA H100 80GB HBM3`.
+    """
+    parts = [f"{os.cpu_count()} cores"]
+    # Not on Windows, which has neither name.
+    if {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= getattr(os, "sysconf_names", {}).keys():
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        parts.append(f"{memory / 2**30:.0f} GB")
+    if torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    return ", ".join(parts)

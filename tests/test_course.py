@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from tests.small_notebooks import save, small_notebook
-from tools import build, notebooks, run, study
+from tools import build, claims, notebooks, run, study
 from tools import test as test_tool
 from tools.notebooks import ROOT, NotebookError, find, printed, read
 
@@ -383,9 +383,10 @@ def results(tmp_path, monkeypatch) -> Path:
     """A place of the test's own for what a study writes."""
     folder = tmp_path / "benchmarks"
     monkeypatch.setattr(study, "BENCHMARKS", folder)
-    monkeypatch.setattr(study, "CLAIMS", folder / "results" / "claims.csv")
+    monkeypatch.setattr(claims, "CLAIMS", folder / "results" / "claims.csv")
     monkeypatch.setattr(study, "PROGRESS", tmp_path / "study.json")
-    return study.CLAIMS
+    monkeypatch.setattr(study, "write_tables", lambda: None)
+    return claims.CLAIMS
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -415,7 +416,7 @@ def test_study_records_claims_also_those_that_fail(tmp_path, results, capsys):
         ("02_small", "the seed", "1", "1.0"),
         ("99_other", "x", "0", "2.0"),
     ]
-    assert list(rows(results)[0]) == list(study.COLUMNS)
+    assert list(rows(results)[0]) == list(claims.COLUMNS)
     said = capsys.readouterr().out
     assert "FAILED on seed 1" in said
     assert "FAILED  02_small, seed 1: never one ≤ 0, measured 1" in said
@@ -452,12 +453,12 @@ def test_study_resumes_only_what_has_not_changed(tmp_path, results, monkeypatch)
     runs = []
     monkeypatch.setattr(study, "run_seed", lambda path, seed: runs.append(seed) or ([], []))
     path = save(tmp_path, small_notebook("x = 1"))
-    study.study(path, 2, resume=True)
-    study.study(path, 3, resume=True)
+    study.study([path], 2, resume=True)
+    study.study([path], 3, resume=True)
     assert runs == [0, 1, 2]
     save(tmp_path, small_notebook("x = 2"))
-    study.study(path, 1, resume=True)
-    study.study(path, 1)
+    study.study([path], 1, resume=True)
+    study.study([path], 1)
     assert runs == [0, 1, 2, 0, 0]
 
 
@@ -468,12 +469,12 @@ def test_two_studies_at_once_keep_each_others_rows(tmp_path, results, monkeypatc
 
     def run_seed(path, seed):
         if path == one:  # while the first notebook runs, the study of the second does all of its
-            study.study(two, 2)
+            study.study([two], 2)
         row = {"claim": "x", "relation": "≥", "bound": "0", "value": 1.0, "seconds": 0.1}
         return [{**row, "notebook": path.stem, "seed": seed}], []
 
     monkeypatch.setattr(study, "run_seed", run_seed)
-    study.study(one, 2)
+    study.study([one], 2)
     assert [(row["notebook"], row["seed"]) for row in rows(results)] == [
         (name, seed) for name in ("02_small", "03_other") for seed in ("0", "1")
     ]
@@ -528,17 +529,63 @@ def test_study_runs_the_table_scripts_of_the_notebook(tmp_path, results, monkeyp
     ],
 )
 def test_margins(relation, bound, value, expected):
-    assert study.margin({"relation": relation, "bound": bound, "value": value}) == expected
+    assert claims.margin({"relation": relation, "bound": bound, "value": value}) == expected
 
 
 def test_a_value_that_is_not_finite_fails_and_is_the_worst():
     group = [
-        {"claim": "x", "relation": "≥", "bound": "0", "seed": seed, "value": value}
+        {
+            "notebook": "02",
+            "claim": "x",
+            "relation": "≥",
+            "bound": "0",
+            "seed": seed,
+            "value": value,
+        }
         for seed, value in enumerate([1.0, float("nan"), float("inf")])
     ]
-    said = study.table(group)
+    said = claims.table(group)
     assert "FAILED on seed 1, 2" in said
     assert " nan " in said
+
+
+def test_spread_worst_and_margin_by_hand():
+    group = [
+        {
+            "notebook": "02",
+            "claim": "x",
+            "relation": "≤",
+            "bound": "5",
+            "seed": seed,
+            "value": value,
+        }
+        for seed, value in enumerate([1.0, 2.0, 6.0])
+    ]
+    (summary,) = claims.summaries(group)
+    assert (summary.mean, summary.worst, summary.margin) == (3.0, 6.0, -1.0)
+    assert summary.spread == pytest.approx(7**0.5)  # squares 4 + 1 + 9, over 2
+    assert (summary.seeds, summary.failed) == ((0, 1, 2), (2,))
+
+
+def test_several_runs_at_once_give_the_same_rows(tmp_path, results, capsys):
+    path = save(tmp_path, small_notebook(*CLAIMING))
+    study.main([str(path), "--seeds", "3"])
+    alone = [{**row, "seconds": ""} for row in rows(results)]
+    results.unlink()
+    assert study.main([str(path), "--seeds", "3", "--jobs", "2"]) == 1
+    assert [{**row, "seconds": ""} for row in rows(results)] == alone
+    assert "3/3  02_small.ipynb" in capsys.readouterr().out
+
+
+def test_a_study_of_fewer_seeds_keeps_the_others_and_drops_claims_that_are_gone(tmp_path, results):
+    path = save(tmp_path, small_notebook(*CLAIMING))
+    study.main([str(path), "--seeds", "2"])
+    study.main([str(path), "--seeds", "1"])
+    assert [row["seed"] for row in rows(results)] == ["0", "1"] * 2
+    save(tmp_path, small_notebook(CLAIMING[0], CLAIMING[2]))
+    study.main([str(path), "--seeds", "1"])
+    assert {row["claim"] for row in rows(results)} == {"the seed"}
+    assert [row["seed"] for row in rows(results)] == ["0", "1"]
 
 
 # --- course.py test ---

@@ -64,3 +64,17 @@ def test_describe_machine():
     machine = installation.describe_machine()
     assert machine["torch"] == importlib.metadata.version("torch")
     assert int(machine["CPU threads torch uses"]) >= 1
+
+
+def test_machine_names_cores_memory_and_gpu(monkeypatch):
+    monkeypatch.setattr(installation.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(installation.os, "sysconf_names", {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 2})
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**25}
+    monkeypatch.setattr(installation.os, "sysconf", sizes.__getitem__)
+    monkeypatch.setattr(installation.torch.cuda, "is_available", lambda: False)
+    assert installation.machine() == "16 cores, 128 GB"
+    monkeypatch.setattr(installation.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(installation.torch.cuda, "get_device_name", lambda: "Some GPU")
+    assert installation.machine() == "16 cores, 128 GB, Some GPU"
+    monkeypatch.delattr(installation.os, "sysconf_names")
+    assert installation.machine() == "16 cores, Some GPU"

@@ -7,52 +7,56 @@ run at once: each replaces its own rows and leaves the others as it finds them.
 """
 
 import argparse
-import csv
 import hashlib
 import io
 import json
 import math
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from dqngan_lib.installation import machine
+from tools.claims import Row, claim_of, load, margin, store, table, write_tables
 from tools.notebooks import ROOT, NotebookError, execute, find, go_headless, read, write_whole
 
 BENCHMARKS = ROOT / "benchmarks"
-CLAIMS = BENCHMARKS / "results" / "claims.csv"
-COLUMNS = ("notebook", "claim", "relation", "bound", "seed", "value", "seconds")
 PROGRESS = ROOT / ".cache" / "study.json"
 """Which seeds are done, for which state of notebook and package: what `--resume` goes by."""
 PATIENCE = 60
 """Seconds to wait for another study that is writing; a write takes a moment."""
 
-Row = dict[str, Any]
+Task = tuple[Path, int]
+Result = tuple[list[Row], list[str]]
+"""A row for each claim, and a line for each cell that broke for another reason than a claim."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Study the notebooks that were named; return 0 when every claim held on every seed."""
     parser = argparse.ArgumentParser(prog="course.py study", description=__doc__)
-    parser.add_argument("notebooks", nargs="+", help="numbers, names or paths: 02, 02_dqn, …")
+    parser.add_argument("notebooks", nargs="*", help="numbers, names or paths; default all")
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds, from 0 (default 5)")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each with one thread")
     parser.add_argument("--skip-tables", action="store_true", help="leave out benchmarks/NN_*.py")
     parser.add_argument(
         "--resume", action="store_true", help="skip seeds done with this notebook and package"
     )
     options = parser.parse_args(arguments)
-    if options.seeds < 1:
-        parser.error(f"--seeds must be at least 1; got {options.seeds}")
+    for name in ("seeds", "jobs"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1; got {getattr(options, name)}")
     go_headless()
     try:
         paths = find(options.notebooks)
         trouble = [] if options.skip_tables else [t for path in paths for t in run_tables(path)]
-        for path in paths:
-            trouble += study(path, options.seeds, resume=options.resume)
+        trouble += study(paths, options.seeds, jobs=options.jobs, resume=options.resume)
     except NotebookError as error:
         sys.exit(f"study: {error}")
     for line in trouble:
@@ -72,47 +76,110 @@ def run_tables(path: Path) -> list[str]:
     return failed
 
 
-def study(path: Path, seeds: int, *, resume: bool = False) -> list[str]:
-    """Run one notebook on seeds 0 to `seeds` − 1 and store what its claims measured.
+def study(paths: Sequence[Path], seeds: int, *, jobs: int = 1, resume: bool = False) -> list[str]:
+    """Run notebooks on seeds 0 to `seeds` − 1 and store what their claims measured.
 
-    The results of each seed are stored as soon as it is done. Rows of other notebooks stay.
+    The results of each run are stored as soon as it is done, in place of those that this notebook
+    had on this seed. Rows of other notebooks and seeds stay.
 
     Args:
-        path: The notebook; the file is left as it is.
+        paths: The notebooks; the files are left as they are.
         seeds: How many.
-        resume: Whether to keep the rows of seeds that this notebook and package have done before.
+        jobs: How many runs at a time. More than there are cores makes every run slower, and its
+            seconds with it; the measured values are the same.
+        resume: Whether to leave out what was run before with this notebook and package.
 
     Returns:
         A line for each claim that failed and each cell that broke.
     """
-    state = fingerprint(path)
-    before = load_progress().get(path.stem, {})
-    done = set(before["seeds"]) if resume and before.get("state") == state else set()
-    mine = [row for row in load() if row["notebook"] == path.stem and row["seed"] in done]
+    states = {path: fingerprint(path) for path in paths}
+    progress = load_progress() if resume else {}
+    tasks = []
+    for path in paths:
+        before = progress.get(path.stem, {})
+        done = before.get("seeds", []) if before.get("state") == states[path] else []
+        for seed in range(seeds):
+            if seed in done:
+                print(f"{path.name}, seed {seed}: done before\n")
+            else:
+                tasks.append((path, seed))
     trouble = []
-    for seed in range(seeds):
-        if seed in done:
-            print(f"{path.name}, seed {seed}: done before\n")
-            continue
-        print(f"{path.name}, seed {seed}")
-        rows, broken = run_seed(path, seed)
-        mine += rows
+    for (path, seed), (rows, broken) in run_all(tasks, jobs):
+        keep(path, seed, rows, broken, states[path])
         trouble += broken
-        if not broken:
-            done.add(seed)
-        # Another study may have written since: what is not this notebook's stays as it is now.
-        with alone():
-            store([row for row in load() if row["notebook"] != path.stem] + mine)
-            progress = load_progress() | {path.stem: {"state": state, "seeds": sorted(done)}}
-            write_whole(PROGRESS, json.dumps(progress, indent=1) + "\n")
+    mine = [
+        row
+        for path in paths
+        for row in load()
+        if row["notebook"] == path.stem and row["seed"] < seeds
+    ]
+    write_tables()
     print(table(mine))
     trouble += [
-        f"{path.stem}, seed {r['seed']}: {r['claim']} {r['relation']} {r['bound']}, "
+        f"{r['notebook']}, seed {r['seed']}: {r['claim']} {r['relation']} {r['bound']}, "
         f"measured {r['value']:.4g}"
         for r in mine
         if not margin(r) >= 0
     ]
     return trouble
+
+
+def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Result]]:
+    """Run notebooks on seeds, some at a time; yield each as it ends.
+
+    With one job a line a cell is shown. With several the longest begin first, as far as
+    claims.csv knows, so that the last does not run alone; only their ends are shown.
+    """
+    if jobs == 1:
+        for path, seed in tasks:
+            print(f"{path.name}, seed {seed}")
+            yield (path, seed), run_seed(path, seed)
+        return
+    known = {row["notebook"]: float(row["seconds"]) for row in load()}
+    tasks = sorted(tasks, key=lambda task: -known.get(task[0].stem, math.inf))
+    # Fresh processes: a fork would take over torch's threads in a state of its own.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        running = {pool.submit(quietly, path, seed): (path, seed) for path, seed in tasks}
+        for number, future in enumerate(as_completed(running), start=1):
+            path, seed = running[future]
+            rows, broken = future.result()
+            failed = sum(not margin(row) >= 0 for row in rows)
+            print(
+                f"{number:3d}/{len(tasks)}  {path.name}, seed {seed}: {len(rows)} claims, "
+                f"{failed} failed, {len(broken)} cells broken",
+                flush=True,
+            )
+            yield (path, seed), (rows, broken)
+
+
+def quietly(path: Path, seed: int) -> Result:
+    """Run a notebook on a seed without showing its progress."""
+    with redirect_stdout(io.StringIO()):
+        return run_seed(path, seed)
+
+
+def keep(path: Path, seed: int, rows: list[Row], broken: list[str], state: str) -> None:
+    """Store what one run measured, and note that it is done unless a cell broke.
+
+    After a whole run, rows of claims that the notebook no longer makes go, on all seeds.
+    """
+    made = {claim_of(row) for row in rows}
+
+    def stays(row: Row) -> bool:
+        if row["notebook"] != path.stem:
+            return True
+        return row["seed"] != seed and (bool(broken) or claim_of(row) in made)
+
+    # Another study may have written since: what is not this run's stays as it is now.
+    with alone():
+        store([row for row in load() if stays(row)] + rows)
+        progress = load_progress()
+        before = progress.get(path.stem, {})
+        done = set(before.get("seeds", [])) if before.get("state") == state else set()
+        done = done - {seed} if broken else done | {seed}
+        progress[path.stem] = {"state": state, "seeds": sorted(done)}
+        write_whole(PROGRESS, json.dumps(progress, indent=1) + "\n")
 
 
 def fingerprint(path: Path) -> str:
@@ -124,12 +191,8 @@ def fingerprint(path: Path) -> str:
     return total.hexdigest()
 
 
-def run_seed(path: Path, seed: int) -> tuple[list[Row], list[str]]:
-    """Run a notebook on one seed.
-
-    Returns:
-        A row for each claim, and a line for each cell that broke for another reason than a claim.
-    """
+def run_seed(path: Path, seed: int) -> Result:
+    """Run a notebook on one seed."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "claims.jsonl"
@@ -139,10 +202,8 @@ def run_seed(path: Path, seed: int) -> tuple[list[Row], list[str]]:
     seconds = round(time.perf_counter() - started, 1)
     print(f"  {seconds:.0f} s, {len(lines)} claims\n")
     # The seed is the study's own: a notebook may make a claim before it seeds anything.
-    rows = [
-        {**json.loads(line), "notebook": path.stem, "seed": seed, "seconds": seconds}
-        for line in lines
-    ]
+    where = {"notebook": path.stem, "seed": seed, "seconds": seconds, "machine": machine()}
+    rows = [{**json.loads(line), **where} for line in lines]
     broken, shown_failing = [], []
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         for output in (o for o in cell.outputs if o.output_type == "error"):
@@ -189,64 +250,6 @@ def alone() -> Iterator[None]:
 def load_progress() -> dict[str, Any]:
     """Return what study.json holds: the seeds done, with the state they were done for."""
     return json.loads(PROGRESS.read_text(encoding="utf-8")) if PROGRESS.exists() else {}
-
-
-def load() -> list[Row]:
-    """Return the rows of claims.csv, none where there is no file yet."""
-    if not CLAIMS.exists():
-        return []
-    with CLAIMS.open(encoding="utf-8", newline="") as file:
-        return [
-            {**row, "seed": int(row["seed"]), "value": float(row["value"])}
-            for row in csv.DictReader(file)
-        ]
-
-
-def store(rows: Iterable[Row]) -> None:
-    """Write claims.csv, sorted, in one step or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda row: (row["notebook"], row["claim"], row["seed"])))
-    write_whole(CLAIMS, text.getvalue())
-
-
-def margin(row: Row) -> float:
-    """Return how far the measured value is inside its bound; negative or NaN when it fails."""
-    bounds = [float(bound) for bound in str(row["bound"]).split(" and ")]
-    value = row["value"]
-    if not math.isfinite(value):
-        return math.nan
-    if row["relation"] == "≥":
-        return value - bounds[0]
-    if row["relation"] == "≤":
-        return bounds[0] - value
-    return min(value - bounds[0], bounds[1] - value)
-
-
-def table(rows: list[Row]) -> str:
-    """Return a line for each claim: mean, spread over seeds, worst value, margin, failures."""
-    if not rows:
-        return "  no claims were made\n"
-    claims: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        key = (row["claim"], row["relation"], str(row["bound"]))
-        claims.setdefault(key, []).append(row)
-    lines = [f"  {'mean':>9} {'spread':>9} {'worst':>9} {'margin':>9}  seeds  claim"]
-    for (claim, relation, bound), group in claims.items():
-        values = [row["value"] for row in group]
-        mean = sum(values) / len(values)
-        squares = sum((value - mean) ** 2 for value in values)
-        spread = math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0
-        # A value that is not finite is the worst there can be.
-        worst = min(group, key=lambda row: -math.inf if math.isnan(margin(row)) else margin(row))
-        failed = sorted({row["seed"] for row in group if not margin(row) >= 0})
-        note = f"  FAILED on seed {', '.join(map(str, failed))}" if failed else ""
-        lines.append(
-            f"  {mean:9.4g} {spread:9.3g} {worst['value']:9.4g} "
-            f"{margin(worst):9.3g}  {len(group):5d}  {claim} {relation} {bound}{note}"
-        )
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,224 @@
+"""What claims measured on their seeds: benchmarks/results/claims.csv and the tables made from it.
+
+`python -m tools.claims` writes the tables: the main results in README.md, all of them in
+docs/measured.md. `course.py study` does so too; a test holds them in step.
+"""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tools.notebooks import ROOT, write_whole
+
+CLAIMS = ROOT / "benchmarks" / "results" / "claims.csv"
+COLUMNS = ("notebook", "claim", "relation", "bound", "seed", "value", "seconds", "machine")
+README = ROOT / "README.md"
+MEASURED = ROOT / "docs" / "measured.md"
+BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
+
+Row = dict[str, Any]
+
+
+def load() -> list[Row]:
+    """Return the rows of claims.csv, none where there is no file yet."""
+    if not CLAIMS.exists():
+        return []
+    with CLAIMS.open(encoding="utf-8", newline="") as file:
+        return [
+            {**row, "seed": int(row["seed"]), "value": float(row["value"])}
+            for row in csv.DictReader(file)
+        ]
+
+
+def store(rows: Iterable[Row]) -> None:
+    """Write claims.csv, sorted, in one step or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: (row["notebook"], row["claim"], row["seed"])))
+    write_whole(CLAIMS, text.getvalue())
+
+
+def margin(row: Row) -> float:
+    """Return how far the measured value is inside its bound; negative or NaN when it fails."""
+    bounds = [float(bound) for bound in str(row["bound"]).split(" and ")]
+    value = row["value"]
+    if not math.isfinite(value):
+        return math.nan
+    if row["relation"] == "≥":
+        return value - bounds[0]
+    if row["relation"] == "≤":
+        return bounds[0] - value
+    return min(value - bounds[0], bounds[1] - value)
+
+
+def table(rows: list[Row]) -> str:
+    """Return a line for each claim: mean, spread over seeds, worst value, margin, failures."""
+    if not rows:
+        return "  no claims were made\n"
+    lines = [f"  {'mean':>9} {'spread':>9} {'worst':>9} {'margin':>9}  seeds  claim"]
+    for s in summaries(rows):
+        note = f"  FAILED on seed {', '.join(map(str, s.failed))}" if s.failed else ""
+        lines.append(
+            f"  {s.mean:9.4g} {s.spread:9.3g} {s.worst:9.4g} {s.margin:9.3g}  "
+            f"{len(s.seeds):5d}  {s.notebook[:2]} {s.claim} {s.relation} {s.bound}{note}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A claim over its seeds."""
+
+    notebook: str
+    claim: str
+    relation: str
+    bound: str
+    seeds: tuple[int, ...]
+    mean: float
+    spread: float
+    """Standard deviation over the seeds."""
+    worst: float
+    """The value nearest to the bound, or farthest beyond it."""
+    margin: float
+    """How far the worst is inside the bound; negative or NaN when it fails."""
+    failed: tuple[int, ...]
+    """The seeds on which the claim does not hold."""
+
+
+def summaries(rows: Iterable[Row]) -> list[Summary]:
+    """Return each claim with its mean, spread and worst over the seeds, in the order met."""
+    claims: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        claims.setdefault((row["notebook"], *claim_of(row)), []).append(row)
+    return [_summary(key, group) for key, group in claims.items()]
+
+
+def _summary(key: tuple[str, ...], group: list[Row]) -> Summary:
+    values = [row["value"] for row in group]
+    # A value that is not finite is the worst there can be.
+    worst = min(group, key=lambda row: -math.inf if math.isnan(margin(row)) else margin(row))
+    return Summary(
+        *key,
+        seeds=tuple(sorted({row["seed"] for row in group})),
+        mean=sum(values) / len(values),
+        spread=float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+        worst=worst["value"],
+        margin=margin(worst),
+        failed=tuple(sorted({row["seed"] for row in group if not margin(row) >= 0})),
+    )
+
+
+def claim_of(row: Row) -> tuple[str, str, str]:
+    """Return what makes a claim: its words, relation and bound."""
+    return row["claim"], row["relation"], str(row["bound"])
+
+
+HEADLINES = {
+    "01": ("greatest error of Q over all 36 pairs, each visited",),
+    "02": ("mean greedy return over 100 fresh episodes",),
+    "03": (
+        "share caught over 2,000 fresh episodes",
+        "overestimation with double, as a share of that with max",
+    ),
+    "04": (
+        "greatest |D − p/(p+q)| where there are data",
+        "modes found with the remedy",
+        "share of good samples with the remedy",
+    ),
+    "05": (
+        "digit-FID (n = 2,000 against 2,000 held-out)",
+        "digit-FID, conditional (n = 2,000 against 2,000 held-out)",
+        "share of digits of the class asked for",
+    ),
+    "06": ("greatest relative error of the critic over the ten distances",),
+    "07": (
+        "generator's weights that differ, with the DQN part and without",
+        "mean Q on fresh noise, reward 0.5 throughout (0.5 / 0.05 = 10)",
+    ),
+    "08": (
+        "total variation to p of the exact soft policy",
+        "total variation to p, trained network, perfect judge",
+        "total variation to p, learnt discriminator",
+    ),
+    "09": (
+        "digit-FID of the DQN-GAN, n = 2,000 against 2,000",
+        "the same, over maximum likelihood's after as many updates",
+        "class entropy in nats (ten equal classes: 2.303)",
+    ),
+    "10": (
+        "DQN: share of copies read rightly",
+        "asked-for class, temperature 1",
+        "asked-for class, best of the temperatures 0.7, 0.5, 0.35",
+        "digit-FID, temperature 1, n = 2,000",
+    ),
+    "11": ("14 → 28, DQN: PSNR in dB", "7 → 28, DQN: share read rightly"),
+    "12": (
+        "λ = 0: hole PSNR in dB",
+        "digit-FID at λ = 4 over that at λ = 0, after equal updates",
+    ),
+    "14": ("DQN behind exact greedy search after 500 strokes, mean of four, dB",),
+}
+"""The claims that the README shows, by notebook; docs/measured.md has all."""
+
+HEAD = (
+    "| notebook | claim | bound | mean | spread | worst | margin | seeds |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+)
+
+
+def write_tables() -> None:
+    """Bring the tables in README.md and docs/measured.md up to date with claims.csv."""
+    write_whole(README, with_headlines(README.read_text(encoding="utf-8")))
+    write_whole(MEASURED, all_measured())
+
+
+def with_headlines(text: str) -> str:
+    """Return the README's text with the table of the main results in its place.
+
+    Raises:
+        ValueError: A claim named in `HEADLINES` is not in claims.csv.
+    """
+    found = {(s.notebook[:2], s.claim): s for s in summaries(load())}
+    lines = []
+    for number, claims in HEADLINES.items():
+        for claim in claims:
+            if (number, claim) not in found:
+                raise ValueError(f"claims.csv has no claim {claim!r} of notebook {number}")
+            lines.append(_line(found[number, claim]))
+    return BLOCK.sub(lambda block: f"{block[1]}\n{HEAD}{''.join(lines)}\n{block[2]}", text)
+
+
+def all_measured() -> str:
+    """Return the page docs/measured.md: every claim, with the machine and the minutes a run."""
+    rows = load()
+    parts = [
+        "# What was measured\n\n"
+        "Every claim of every notebook, over its seeds: the mean, the standard deviation "
+        "(spread),\nthe worst value, and how far that is inside the bound (margin). Made by "
+        "`python3 course.py study`\nfrom [claims.csv](../benchmarks/results/claims.csv), which "
+        "has each value with its seed and machine.\n"
+    ]
+    for notebook in sorted({row["notebook"] for row in rows}):
+        mine = [row for row in rows if row["notebook"] == notebook]
+        places = sorted({row.get("machine") or "not noted" for row in mine})
+        table = "".join(_line(s) for s in summaries(mine))
+        parts.append(f"\n## {notebook}\n\nRun on: {'; '.join(places)}.\n\n{HEAD}{table}")
+    return "".join(parts)
+
+
+def _line(s: Summary) -> str:
+    bound = {"≥": f"≥ {s.bound}", "≤": f"≤ {s.bound}"}.get(s.relation, s.bound)
+    claim = s.claim.replace("|", "\\|")
+    numbers = f"{s.mean:.4g} | {s.spread:.2g} | {s.worst:.4g} | {s.margin:.2g}"
+    return f"| {s.notebook[:2]} | {claim} | {bound} | {numbers} | {len(s.seeds)} |\n"
+
+
+if __name__ == "__main__":
+    write_tables()
