@@ -12,6 +12,7 @@ from IPython.display import HTML
 from PIL import Image
 
 from dqngan_lib import plots
+from dqngan_lib.data import photos
 from dqngan_lib.dqn_training import History
 
 
@@ -64,6 +65,15 @@ def test_a_figure_is_shown_with_its_description_and_closed(shown):
     assert text["text/plain"] == "Figure: A line that rises."
     assert text["text/markdown"] == "*Figure: A line that rises.*"
     assert plots.plt.get_fignums() == []
+
+
+def test_a_photograph_is_a_jpeg_and_smaller(shown):
+    pictures = torch.stack([photos()[name] for name in ("china", "chelsea")])
+    plots.show_images(pictures, "A pagoda and a cat.")
+    plots.show_images(pictures, "A pagoda and a cat.", photo=True)
+    png, jpeg = shown[0]["image/png"], shown[2]["image/jpeg"]
+    assert Image.open(io.BytesIO(base64.b64decode(jpeg))).format == "JPEG"
+    assert len(jpeg) < len(png) / 2
 
 
 @pytest.mark.parametrize("alt", ["", "  \n"])
