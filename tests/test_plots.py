@@ -69,8 +69,8 @@ def test_a_figure_is_shown_with_its_description_and_closed(shown):
 
 def test_a_photograph_is_a_jpeg_and_smaller(shown):
     pictures = torch.stack([photos()[name] for name in ("china", "chelsea")])
-    plots.show_images(pictures, "A pagoda and a cat.")
-    plots.show_images(pictures, "A pagoda and a cat.", photo=True)
+    plots.show_images(pictures, "A pagoda and a cat.", scale=1.0)
+    plots.show_images(pictures, "A pagoda and a cat.", scale=1.0, photo=True)
     png, jpeg = shown[0]["image/png"], shown[2]["image/jpeg"]
     assert Image.open(io.BytesIO(base64.b64decode(jpeg))).format == "JPEG"
     assert len(jpeg) < len(png) / 2
