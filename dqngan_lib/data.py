@@ -1,7 +1,9 @@
 """The three data sets that come with the course, checked and ready as tensors."""
 
+import gzip
 import hashlib
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,7 +132,8 @@ def photos() -> dict[str, Tensor]:
 def full_dataset(name: str, folder: str | Path, download: bool = False) -> Digits:
     """Return all 60,000 and 10,000 images of MNIST or Fashion-MNIST, for readers who are online.
 
-    No notebook needs it.
+    No notebook needs it. torchvision fetches and reads the files. Who has them already puts the
+    four, as they are or as `.gz`, into the folder `<name>/raw` inside `folder`.
 
     Args:
         name: "MNIST" or "FashionMNIST".
@@ -138,15 +141,49 @@ def full_dataset(name: str, folder: str | Path, download: bool = False) -> Digit
         download: Fetch the files when they are not in `folder`.
 
     Raises:
-        ValueError: The name is unknown.
-        RuntimeError: The files are not in `folder` and `download` is False (torchvision's words).
+        FileNotFoundError: Files are missing and `download` is False.
+        ValueError: The name is unknown, or a file is damaged.
     """
     from torchvision import datasets
 
     if name not in ("MNIST", "FashionMNIST"):
         raise ValueError(f"name must be 'MNIST' or 'FashionMNIST'; got {name!r}")
+    dataset, raw = getattr(datasets, name), Path(folder) / name / "raw"
+    files = [raw / Path(packed).stem for packed, _ in dataset.resources]
+    for file in files:
+        _unpack(file.with_name(f"{file.name}.gz"), file)
+    missing = [file.name for file in files if not file.is_file()]
+    if missing and not download:
+        raise FileNotFoundError(
+            f"{', '.join(missing)} not found in {raw}; download=True fetches what is missing"
+        )
+    if missing:
+        dataset(folder, download=True)
     parts: list[Tensor] = []
     for train in (True, False):
-        part = getattr(datasets, name)(folder, train=train, download=download)
-        parts += [part.data.unsqueeze(1).float() / 255, part.targets.long()]
+        try:
+            part = dataset(folder, train=train)
+            images, labels = part.data.unsqueeze(1).float() / 255, part.targets.long()
+            if len(images) != len(labels):
+                raise ValueError(f"{len(images)} images but {len(labels)} labels")
+        except Exception as error:  # whatever torchvision trips over
+            pair, why = raw / ("train" if train else "t10k"), str(error) or type(error).__name__
+            raise ValueError(
+                f"{pair}-… is damaged ({why}). Delete the two files that begin so, and fetch them "
+                "again."
+            ) from error
+        parts += [images, labels]
     return Digits(*parts)
+
+
+def _unpack(packed: Path, file: Path) -> None:
+    """Unpack a `.gz` file if it is there and has not been unpacked yet."""
+    if file.is_file() or not packed.is_file():
+        return
+    try:
+        content = gzip.decompress(packed.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(
+            f"{packed} is damaged ({error}). Delete it, and fetch it again."
+        ) from error
+    file.write_bytes(content)

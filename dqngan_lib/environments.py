@@ -290,10 +290,10 @@ class SingleEpisode(gymnasium.Env):
     """Shows one episode of a batch of one as an ordinary Gymnasium environment, in NumPy.
 
     For tools that expect such an environment: `gymnasium.utils.env_checker.check_env`, or
-    Stable-Baselines3.
+    Stable-Baselines3. Where every pixel is an agent, the reward is the sum of theirs.
 
     Args:
-        envs: One of this module's worlds, with `num_envs=1`.
+        envs: Any world of the course, with `num_envs=1`.
 
     Raises:
         ValueError: `envs` has more than one environment.
@@ -308,11 +308,11 @@ class SingleEpisode(gymnasium.Env):
         self.observation_space = envs.single_observation_space
         self.action_space = envs.single_action_space
 
-    def _to_numpy(self, observation: Tensor) -> Any:
+    def _to_numpy(self, observation: Tensor | np.ndarray) -> Any:
         """Return the observation of the only episode in the type that the space expects."""
         if isinstance(self.observation_space, spaces.Discrete):
             return np.int64(observation[0].item())
-        return observation[0].numpy()
+        return np.asarray(observation[0])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -322,13 +322,13 @@ class SingleEpisode(gymnasium.Env):
         observation, _ = self.envs.reset(seed=seed)
         return self._to_numpy(observation), {}
 
-    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int | np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one action; at the end of an episode call `reset`."""
         observation, reward, terminated, truncated, info = self.envs.step(np.array([action]))
         observation = info.get("final_obs", observation)
         return (
             self._to_numpy(observation),
-            reward.item(),
+            reward.sum().item(),
             bool(terminated[0]),
             bool(truncated[0]),
             {},

@@ -152,39 +152,91 @@ def test_the_folder_can_be_chosen(folder, monkeypatch):
 # --- the full data sets, in torchvision's form --------------------------------------------------
 
 
-def write_idx(path, array: np.ndarray, compress: bool) -> None:
+def write_idx(path, array: np.ndarray, packed: bool) -> None:
     """Write bytes in the IDX format of the MNIST files: magic number, sizes, numbers."""
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     content = header + array.tobytes()
-    if compress:
+    if packed:
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(content))
-    path.write_bytes(content)
+    else:
+        path.write_bytes(content)
 
 
+@pytest.fixture
+def small_files(tmp_path):
+    """Return a function that writes six and four pictures as torchvision keeps them."""
+
+    def write(name: str, packed: bool) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        raw = tmp_path / name / "raw"
+        raw.mkdir(parents=True)
+        random_numbers, written = np.random.default_rng(0), {}
+        for part, prefix, count in (("train", "train", 6), ("test", "t10k", 4)):
+            images = random_numbers.integers(0, 256, (count, 28, 28), np.uint8)
+            labels = random_numbers.integers(0, 10, count).astype(np.uint8)
+            write_idx(raw / f"{prefix}-images-idx3-ubyte", images, packed)
+            write_idx(raw / f"{prefix}-labels-idx1-ubyte", labels, packed)
+            written[part] = images, labels
+        return written
+
+    return write
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["raw", "gz"])
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST"])
-def test_full_dataset_reads_torchvisions_files(tmp_path, name):
-    raw = tmp_path / name / "raw"
-    raw.mkdir(parents=True)
-    random_numbers, expected = np.random.default_rng(0), {}
-    for part, prefix, count in (("train", "train", 6), ("test", "t10k", 4)):
-        images = random_numbers.integers(0, 256, (count, 28, 28), np.uint8)
-        labels = random_numbers.integers(0, 10, count).astype(np.uint8)
-        write_idx(raw / f"{prefix}-images-idx3-ubyte", images, compress=True)
-        write_idx(raw / f"{prefix}-labels-idx1-ubyte", labels, compress=True)
-        expected[part] = images, labels
-    found = data.full_dataset(name, tmp_path)
-    for part, (images, labels) in expected.items():
-        tensor = getattr(found, f"{part}_images")
-        assert tensor.shape == (len(images), 1, 28, 28)
-        assert tensor.dtype == torch.float32
-        np.testing.assert_allclose(tensor[:, 0].numpy(), images / 255, rtol=1e-6)
-        assert getattr(found, f"{part}_labels").dtype == torch.int64
-        assert getattr(found, f"{part}_labels").tolist() == labels.tolist()
+def test_full_dataset_reads_torchvisions_files(tmp_path, small_files, name, packed):
+    written = small_files(name, packed)
+    for _ in range(2):  # the second time they are unpacked
+        found = data.full_dataset(name, tmp_path)
+        for part, (images, labels) in written.items():
+            tensor = getattr(found, f"{part}_images")
+            assert tensor.shape == (len(images), 1, 28, 28)
+            assert tensor.dtype == torch.float32
+            np.testing.assert_allclose(tensor[:, 0].numpy(), images / 255, rtol=1e-6)
+            assert getattr(found, f"{part}_labels").dtype == torch.int64
+            assert getattr(found, f"{part}_labels").tolist() == labels.tolist()
 
 
-def test_full_dataset_names_what_is_wrong(tmp_path):
+DAMAGES = {
+    "cut short": lambda content: content[:-1],
+    "too long": lambda content: content + b"1",
+    "empty": lambda content: b"",
+    "not IDX": lambda content: b"<html>" + content,
+    "one picture or label less": lambda content: (
+        content[:7] + bytes([content[7] - 1]) + content[8 : -784 if len(content) > 784 else -1]
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+def test_a_damaged_idx_file_is_named(tmp_path, small_files, file, damage):
+    small_files("MNIST", packed=False)
+    path = tmp_path / "MNIST" / "raw" / file
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    words = rf"raw.{file.partition('-')[0]}-… is damaged \(.+\)\. Delete the two"
+    with pytest.raises(ValueError, match=words):
+        data.full_dataset("MNIST", tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 20, 100, -4])
+def test_a_damaged_gz_is_named_and_leaves_nothing_behind(tmp_path, small_files, kept):
+    small_files("MNIST", packed=True)
+    path = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:kept] if kept else b"<html>")
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte\.gz is damaged \(.+\)"):
+        data.full_dataset("MNIST", tmp_path)
+    path.write_bytes(whole)
+    assert len(data.full_dataset("MNIST", tmp_path).train_images) == 6
+
+
+def test_full_dataset_names_what_is_missing(tmp_path, small_files):
     with pytest.raises(ValueError, match="name must be 'MNIST' or 'FashionMNIST'; got 'CIFAR10'"):
         data.full_dataset("CIFAR10", tmp_path)
-    with pytest.raises(RuntimeError, match="not found"):
+    with pytest.raises(FileNotFoundError, match=r"t10k-labels-idx1-ubyte not found in .*MNIST.raw"):
         data.full_dataset("MNIST", tmp_path)
     assert list(tmp_path.iterdir()) == []
+    small_files("FashionMNIST", packed=False)
+    (tmp_path / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(FileNotFoundError, match=r"^train-labels-idx1-ubyte not found in"):
+        data.full_dataset("FashionMNIST", tmp_path)
