@@ -15,8 +15,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def declared() -> list[Requirement]:
-    """Every requirement in pyproject.toml: of the package, its extras and its build."""
-    extras = PROJECT["project"]["optional-dependencies"].values()
+    """Every requirement in pyproject.toml of the package, its build, its lab and its tests."""
+    extras = [PROJECT["project"]["optional-dependencies"][name] for name in ("lab", "test")]
     lines = [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]]
     return [Requirement(line) for line in [*lines, *(line for extra in extras for line in extra)]]
 
@@ -50,6 +50,12 @@ def test_what_is_declared_is_pinned_within_its_range(requirement):
     versions = pins().get(canonicalize_name(requirement.name))
     assert versions, f"{requirement.name} is not in requirements.txt; see its first lines"
     assert all(requirement.specifier.contains(v, prereleases=True) for v in versions)
+
+
+def test_the_peers_are_not_pinned_but_belong_to_an_extra():
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert set(extras) == {"lab", "test", "peers"}
+    assert not {canonicalize_name(Requirement(line).name) for line in extras["peers"]} & set(pins())
 
 
 def test_requirements_name_no_server_or_folder():
