@@ -26,15 +26,15 @@ def backup_value(
     - `max`: the greatest Q-value (Mnih et al. 2015).
     - `double`: the Q-value of the action that the online network prefers (van Hasselt et al.
       2016, 1509.06461, equation 4).
-    - `soft`: τ log Σₐ exp(Q/τ), which tends to the greatest Q-value as τ → 0 (Haarnoja et al.
-      2017, 1702.08165, equation 3).
+    - `soft`: α log Σₐ exp(Q/α), which tends to the greatest Q-value as α → 0 (Haarnoja et al.
+      2017, 1702.08165, theorem 1).
 
     Args:
         next_q_values: `(batch, actions)` or `(batch, actions, height, width)`, from the target
             network.
         backup: Which of the three.
         online_next_q_values: The same from the online network; for `double` alone.
-        temperature: τ > 0; for `soft` alone.
+        temperature: α > 0; for `soft` alone.
 
     Returns:
         `(batch,)` or `(batch, height, width)`.
@@ -122,7 +122,7 @@ class DQNSettings:
     backup: Backup = "max"
     """How the next observation is valued; see `backup_value`."""
     temperature: float = 1.0
-    """τ of the `soft` backup."""
+    """α of the `soft` backup."""
     target_every: int = 1
     """Gradient steps between two updates of the target network."""
     target_rate: float = 0.05

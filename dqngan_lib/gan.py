@@ -35,7 +35,7 @@ class GANSettings:
     penalty: Literal["none", "r1", "gradient"] = "none"
     """What is added to the discriminator's loss; see `dqngan_lib.penalties`."""
     penalty_weight: float = 0.0
-    """γ of `r1`, λ of `gradient`."""
+    """λ, of either penalty."""
     penalty_every: int = 1
     """Discriminator steps between two penalties, each then so many times as heavy."""
     mismatch: float = 0.0

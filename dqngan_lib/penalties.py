@@ -36,10 +36,11 @@ def input_gradient(critic: Critic, inputs: Tensor) -> Tensor:
 
 
 def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
-    """Return ½ E[‖∇ₓ D(x)‖²] over real inputs; its weight is γ.
+    """Return ½ E[‖∇ₓ D(x)‖²] over real inputs, to be weighted by λ.
 
-    Mescheder et al. 2018, 1801.04406, equation 9. Where the data are, the discriminator is to be
-    flat: then the generator is not pushed away once it has arrived.
+    Mescheder et al. 2018, 1801.04406, equation 9, where the weight is called γ. Where the data
+    are, the discriminator is to be flat: then the generator is not pushed away once it has
+    arrived.
 
     Args:
         critic: See `input_gradient`.

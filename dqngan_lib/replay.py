@@ -13,7 +13,7 @@ Batch = dict[str, Tensor]
 
 
 class ReplayBuffer:
-    """The newest `capacity` transitions, drawn uniformly (Mnih et al. 2015, 1312.5602).
+    """The newest `capacity` transitions, drawn uniformly (Mnih et al. 2013, 1312.5602).
 
     A transition is a row of named fields, for DQN: observation, action, reward, terminated,
     truncated, next_observation. Memory is taken once, at the first `add`.

@@ -19,11 +19,11 @@ def wasserstein_1d(
     x_weights: Tensor | None = None,
     y_weights: Tensor | None = None,
 ) -> float:
-    """Return W₁ between two sets of points on a line: ∫ |F(t) − G(t)| dt.
+    """Return W₁ between two sets of points on a line: ∫ |F_x(t) − F_y(t)| dt.
 
-    F(t) is the share of weight at or left of t. Between two neighbouring points both functions
-    are constant, so the integral is a sum. With equally many points of equal weight it is the
-    mean of |x₍ᵢ₎ − y₍ᵢ₎| over the sorted points.
+    F_x(t) is the share of x's weight at or left of t. Between two neighbouring points both
+    functions are constant, so the integral is a sum. With equally many points of equal weight it
+    is the mean of |x₍ᵢ₎ − y₍ᵢ₎| over the sorted points.
 
     Args:
         x: Positions `(n,)`, in any order.
@@ -48,9 +48,9 @@ def wasserstein_1d(
 def wasserstein_gaussians(mean_1: float, std_1: float, mean_2: float, std_2: float) -> float:
     """Return W₁ between two Gaussians on a line.
 
-    The quantile functions are μ + σ z(u), so W₁ = E|δ + τZ| with δ = μ₁ − μ₂, τ = σ₁ − σ₂ and a
-    standard normal Z: the mean of a folded Gaussian, τ√(2/π) exp(−δ²/2τ²) + δ erf(δ/(τ√2)).
-    With equal σ it is the shift |δ|.
+    The quantile functions are μ + σ z(u), so W₁ = E|m + sZ| with m = μ₁ − μ₂, s = σ₁ − σ₂ and a
+    standard normal Z: the mean of a folded Gaussian, |s|√(2/π) exp(−m²/2s²) + m erf(m/(|s|√2)).
+    With equal σ it is the shift |m|.
 
     Args:
         mean_1: μ₁.

@@ -71,7 +71,7 @@ def _greatest(x, p, y, q):
 
 WEIGHTED_WRONG = {
     "multiply each": lambda x, p, y, q: _area(x, p, y, q, width=False),
-    "squares F − G": lambda x, p, y, q: _area(x, p, y, q, power=2.0),
+    "squares F_p − F_q": lambda x, p, y, q: _area(x, p, y, q, power=2.0),
     "Kolmogorov": _greatest,
     "not used": _weights_unused,
     "must follow their points": _weights_unsorted,

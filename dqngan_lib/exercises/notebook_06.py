@@ -44,7 +44,7 @@ def check_wasserstein_equal(answer: Callable[[Tensor, Tensor], float]) -> None:
 
 
 def wasserstein_weighted(x: Tensor, p: Tensor, y: Tensor, q: Tensor) -> float:
-    """Return W₁ = ∫ |F − G| for points with weights that sum to 1."""
+    """Return W₁ = ∫ |F_p − F_q| for points with weights that sum to 1."""
     places, order = torch.cat([x, y]).sort()
     difference = torch.cat([p, -q])[order].cumsum(0)
     return (difference[:-1].abs() * places.diff()).sum().item()
@@ -54,13 +54,13 @@ def check_wasserstein_weighted(answer: Callable[..., float]) -> None:
     """Compare with three heaps by hand, then with many points by a fine sum of quantiles."""
     x, p = torch.tensor([4.0, 0.0, 1.0]), torch.tensor([0.125, 0.5, 0.375])
     y, q = torch.tensor([2.0, 7.0]), torch.tensor([0.75, 0.25])
-    # F − G: 0.5 on [0, 1), 0.875 on [1, 2), 0.125 on [2, 4), 0.25 on [4, 7). Area: 2.375.
+    # F_p − F_q: 0.5 on [0, 1), 0.875 on [1, 2), 0.125 on [2, 4), 0.25 on [4, 7). Area: 2.375.
     given = expect_number(answer(x.clone(), p.clone(), y.clone(), q.clone()), "the distance")
     hand = 0.5 + 0.875 + 0.125 * 2 + 0.25 * 3
     known = {
-        0.5 + 0.875 + 0.125 + 0.25: "multiply each |F − G| by the width of its gap, places.diff()",
-        0.25 + 0.875**2 + 0.125**2 * 2 + 0.0625 * 3: "this squares F − G; W₁ takes |F − G|",
-        0.875: "this is the greatest |F − G| (Kolmogorov–Smirnov); W₁ is the area between F and G",
+        0.5 + 0.875 + 0.125 + 0.25: "multiply each |F_p − F_q| by its gap, places.diff()",
+        0.25 + 0.875**2 + 0.125**2 * 2 + 0.0625 * 3: "this squares F_p − F_q; W₁ takes |F_p − F_q|",
+        0.875: "this is the greatest |F_p − F_q| (Kolmogorov–Smirnov); W₁ is the area between",
     }
     if not close(given, hand):
         message = next((text for value, text in known.items() if close(given, value)), None)
@@ -69,13 +69,13 @@ def check_wasserstein_weighted(answer: Callable[..., float]) -> None:
         elif close(given, _unsorted(x, p, y, q)):
             message = "the weights must follow their points: sort p and −q with the same order"
         raise Wrong(message or f"on our heaps the distance is 2.375, yours is {given:.4g}")
-    # F − G changes its sign: mass moves both ways.
+    # F_p − F_q changes its sign: mass moves both ways.
     both = [torch.tensor(v) for v in ([0.0, 10.0], [0.5, 0.5], [3.0, 6.0], [0.5, 0.5])]
     given = expect_number(answer(*both), "the distance")
     if close(given, 0.5):
         raise Wrong(
-            "where weight moves to the left, F − G is negative: take the absolute value of each "
-            "piece, not of the sum"
+            "where weight moves to the left, F_p − F_q is negative: take the absolute value of "
+            "each piece, not of the sum"
         )
     if not close(given, 3.5):
         raise Wrong(
@@ -257,7 +257,7 @@ def check_gradient_penalty(answer: Callable[..., Tensor]) -> None:
 
 
 def greatest_stretch(weight: Tensor, start: Tensor, steps: int) -> float:
-    """Return the greatest singular value of W by power iteration."""
+    """Return the greatest singular value of A by power iteration."""
     v = start / start.norm()
     for _ in range(steps):
         u = weight @ v
@@ -273,12 +273,12 @@ def check_spectral_norm(answer: Callable[..., float]) -> None:
     start = torch.tensor([1.0, 1.0, 1.0])
     given = expect_number(answer(diagonal.clone(), start.clone(), 50), "the spectral norm")
     known = {
-        25.0: "this is σ², the eigenvalue of WᵀW; the spectral norm is σ",
+        25.0: "this is σ², the eigenvalue of AᵀA; the spectral norm is σ",
         math.sqrt(34.0): "this is the root of the sum of all squares (the Frobenius norm), not "
         "the greatest stretch",
-        -5.0: "a stretch has no sign: with u = W v / ‖W v‖ the value uᵀ W v is positive",
-        3.0: "this is the greatest entry; W's second row stretches by 5 (its sign turns around)",
-        1.0: "u and v have length 1: return how much W stretches, uᵀ W v or ‖W v‖",
+        -5.0: "a stretch has no sign: with u = A v / ‖A v‖ the value uᵀ A v is positive",
+        3.0: "this is the greatest entry; A's second row stretches by 5 (its sign turns around)",
+        1.0: "u and v have length 1: return how much A stretches, uᵀ A v or ‖A v‖",
         8.0: "this adds the singular values; the spectral norm is the greatest of them",
     }
     if not math.isfinite(given):
@@ -286,7 +286,7 @@ def check_spectral_norm(answer: Callable[..., float]) -> None:
     if not close(given, 5.0, 1e-3):
         message = next((text for v, text in known.items() if close(given, v, 1e-3)), None)
         raise Wrong(
-            message or f"W = [[3, 0, 0], [0, −5, 0]] stretches at most by 5, yours says {given:.4g}"
+            message or f"A = [[3, 0, 0], [0, −5, 0]] stretches at most by 5, yours says {given:.4g}"
         )
     large = expect_number(answer(1e3 * diagonal, start.clone(), 50), "the spectral norm")
     if not close(large, 5e3, 1e-3):
@@ -301,7 +301,7 @@ def check_spectral_norm(answer: Callable[..., float]) -> None:
         if close(given, 1.0, 0.1):
             raise Wrong(
                 "for [[1, 1], [0, 1]] the answer is 1.618, yours is near the eigenvalue 1: "
-                "alternate W and its transpose Wᵀ"
+                "alternate A and its transpose Aᵀ"
             )
         raise Wrong(f"for [[1, 1], [0, 1]] the answer is 1.618, yours is {given:.4g}")
     one = expect_number(answer(shear.clone(), torch.tensor([1.0, 0.0]), 1), "it")
@@ -329,11 +329,11 @@ EXERCISES = (
         "06.2",
         check_wasserstein_weighted,
         (
-            "W₁ is the area between F and G. Both are steps that change at the points alone.",
+            "W₁ is the area between F_p and F_q. Both are steps that change at the points alone.",
             "Put all points on one line, sorted; p counts up at x, q counts down at y.",
-            "places, order = torch.cat([x, y]).sort(); F − G after each place is "
+            "places, order = torch.cat([x, y]).sort(); F_p − F_q after each place is "
             "torch.cat([p, -q])[order].cumsum(0).",
-            "Multiply |F − G| after each place but the last by the gap, places.diff().",
+            "Multiply |F_p − F_q| after each place but the last by the gap, places.diff().",
         ),
         wasserstein_weighted,
         "this is all that `dqngan_lib.wasserstein.wasserstein_1d` does",
@@ -342,10 +342,10 @@ EXERCISES = (
         "06.3",
         check_spectral_norm,
         (
-            "W stretches most along its first right singular vector v. Which vector does WᵀW turn "
+            "A stretches most along its first right singular vector v. Which vector does AᵀA turn "
             "towards v?",
-            "In each step: u ← W v, divided by its length; v ← Wᵀ u, divided by its length.",
-            "At the end the stretch is u @ (W @ v).",
+            "In each step: u ← A v, divided by its length; v ← Aᵀ u, divided by its length.",
+            "At the end the stretch is u @ (A @ v).",
         ),
         greatest_stretch,
         "one such step per update is all that spectral norm costs",
