@@ -1,6 +1,6 @@
 """Ways to build digits from patches, in one budget: the table of notebook 09, section 9.
 
-Run `python benchmarks/09_dqn_gan.py`, or `python course.py study 09`. It writes
+Run `python benchmarks/09_dqn_gan.py`, or `python3 course.py study 09`. It writes
 results/09_dqn_gan.csv; with three seeds it takes about a quarter of an hour.
 """
 
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from dqngan_lib.causal_networks import CausalTransformer, train_by_likelihood
 from dqngan_lib.data import Digits, digits
 from dqngan_lib.dqngan import DQNGAN, DQNGANSettings
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, generate, train_dqngan
+from dqngan_lib.dqngan_play import generate
+from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.metrics import digit_scores
 from dqngan_lib.patch_canvas import PatchCanvas, fit_codebook, reconstruction
 

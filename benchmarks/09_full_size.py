@@ -1,6 +1,6 @@
 """Digits at 28 × 28 in two cuts, many small patches or few large ones: a table of notebook 09.
 
-Run `python benchmarks/09_full_size.py`, or `python course.py study 09`. It writes
+Run `python benchmarks/09_full_size.py`, or `python3 course.py study 09`. It writes
 results/09_full_size.csv.
 """
 
@@ -17,7 +17,8 @@ from torch import Tensor
 from dqngan_lib.causal_networks import CausalTransformer, train_by_likelihood
 from dqngan_lib.data import digits
 from dqngan_lib.dqngan import DQNGAN
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, generate, train_dqngan
+from dqngan_lib.dqngan_play import generate
+from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.metrics import digit_scores
 from dqngan_lib.patch_canvas import PatchCanvas, fit_codebook, reconstruction
 

@@ -1,6 +1,6 @@
 """Digits on request, stroke by stroke and pixel by pixel: the table of notebook 10, section 9.
 
-Run `python benchmarks/10_painting_agent.py`, or `python course.py study 10`. It writes
+Run `python benchmarks/10_painting_agent.py`, or `python3 course.py study 10`. It writes
 results/10_painting_agent.csv, painters taught stroke by stroke, on three seeds, and
 results/10_painting_others.csv, what is set beside them, on one. `--seeds 3` gives both three.
 """
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from dqngan_lib.data import digits
 from dqngan_lib.dqngan import DQNGAN, DQNGANSettings, move_average
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, generate, train_dqngan
+from dqngan_lib.dqngan_play import generate
+from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.gan import GAN
 from dqngan_lib.gan_training import GANTrainSettings, train_gan
 from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator

@@ -1,6 +1,6 @@
 """What each part of the DQN for pixels is worth, on 7 → 28: the table of notebook 11.
 
-Run `python benchmarks/11_super_resolution.py`, or `python course.py study 11`. It writes
+Run `python benchmarks/11_super_resolution.py`, or `python3 course.py study 11`. It writes
 results/11_super_resolution.csv.
 """
 

@@ -1,7 +1,7 @@
 """A GAN whose generator is a Deep Q-Network: it builds pictures by actions, step by step.
 
 The generator's only teacher is the discriminator. `rewards` says what it pays and where that
-leads, `dqngan_training` has the loop.
+leads, `dqngan_play` plays, `dqngan_training` has the loop.
 """
 
 import math

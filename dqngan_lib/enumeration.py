@@ -22,22 +22,6 @@ from torch import Tensor
 from dqngan_lib import arguments
 from dqngan_lib.rewards import RewardForm, reward
 
-SIGNS = {
-    "O": ".##. #..# #..# .##.",
-    "L": "#... #... #... ####",
-    "X": "#..# .##. .##. #..#",
-    "T": "#### .#.. .#.. .#..",
-    "7": "#### ...# ..#. .#..",
-    "U": "#..# #..# #..# ####",
-    "=": "#### .... #### ....",
-    "/": "...# ..#. .#.. #...",
-}
-"""Eight signs of 4 × 4 pixels, the most frequent first; # is ink."""
-
-SHARES = (0.22, 0.18, 0.15, 0.13, 0.11, 0.09, 0.07, 0.05)
-"""How often each sign of `SIGNS` is meant."""
-
-
 # --- Pictures
 
 
@@ -61,33 +45,6 @@ def picture_numbers(pictures: Tensor) -> Tensor:
     if not ((pixels == 0) | (pixels == 1)).all():
         raise ValueError("pictures must hold 0 and 1 alone")
     return (pixels.long() << torch.arange(pixels.shape[1] - 1, -1, -1, device=pixels.device)).sum(1)
-
-
-def sign_pictures() -> Tensor:
-    """Return the eight pictures of `SIGNS`, int64 `(8, 16)`."""
-    rows = [sign.replace(" ", "") for sign in SIGNS.values()]
-    return torch.tensor([[int(pixel == "#") for pixel in row] for row in rows])
-
-
-def noisy_signs(flip: float = 0.003) -> Tensor:
-    """Return a distribution over all 4 × 4 pictures: a sign, and each pixel flips now and then.
-
-    A sign is drawn with the chances in `SHARES`. Then each of its 16 pixels turns around with
-    probability `flip`. Every picture has some probability, most of them very little.
-
-    Args:
-        flip: Above 0, below 1.
-
-    Returns:
-        Probabilities, float64 `(65536,)`, in the order of `all_pictures`.
-
-    Raises:
-        ValueError: `flip` is out of its range.
-    """
-    arguments.require(0 < flip < 1, "flip", flip, "above 0 and below 1")
-    flips = (all_pictures()[:, None] != sign_pictures()[None]).sum(2).double()
-    chance = flip**flips * (1 - flip) ** (16 - flips)
-    return chance @ torch.tensor(SHARES, dtype=torch.float64)
 
 
 # --- The tree
@@ -164,7 +121,7 @@ def soft_values(
     """Return the exact Q and V of soft Q-learning, from the leaves back to the empty canvas.
 
     Q(s, a) = r(s, a) + γ V(s′) and V(s) = α log Σₐ exp(Q(s, a) / α) (Haarnoja et al. 2017,
-    1702.08165, equations 2 and 3). The last decision of a picture earns its reward R(x); nothing
+    1702.08165, theorems 1 and 2). The last decision of a picture earns its reward R(x); nothing
     follows it. With step rewards, each decision earns its own in addition.
 
     Args:
@@ -313,7 +270,7 @@ def any_order(
     Each step sets one more pixel to ink, or stops. A picture with k ink pixels is then reached
     along k! paths: this is a graph, not a tree, and π(x) ∝ (number of paths) · exp(R(x) / α).
     The correction adds α log(1 / parents) to each step, where a picture with k ink pixels has k
-    parents (Tiapkin et al. 2024, 2310.12934; Deleu et al. 2024, 2402.05234).
+    parents (Tiapkin et al. 2024, 2310.12934; Deleu et al. 2024, 2402.10309).
 
     Args:
         rewards: R(x) of each picture, `(2^n,)`, earned by stopping.

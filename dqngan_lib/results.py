@@ -65,7 +65,7 @@ def read_results(*paths: Path | str) -> Results:
     for path in map(Path, paths):
         if not path.is_file():
             raise FileNotFoundError(
-                f"{path} is missing: `python course.py study {path.stem[:2]}` makes it"
+                f"{path} is missing: `python3 course.py study {path.stem[:2]}` makes it"
             )
         with path.open(encoding="utf-8", newline="") as file:
             rows.extend(csv.DictReader(file))

@@ -34,7 +34,7 @@ def reward(form: RewardForm, logit: Tensor, log_q: Tensor | None = None) -> Tens
     """Return the reward of finished pictures.
 
     - `D`: sigmoid(l). Greedy or not, it wants the pictures that D likes best.
-    - `-log(1-D)`: ς(l) = log(1 + eˡ), with a best D equal to log(1 + p/q).
+    - `-log(1-D)`: softplus(l) = log(1 + eˡ), with a best D equal to log(1 + p/q).
     - `logit`: l, with a best D equal to log p − log q (Fu et al. 2018, 1710.11248, without the
       second term of the next form).
     - `logit + log q`: l + log q, with a best D equal to log p: a reward that does not depend on

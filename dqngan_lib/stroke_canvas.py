@@ -14,9 +14,7 @@ from torch import Tensor
 from dqngan_lib.arguments import positive_sizes, require
 from dqngan_lib.environments import TorchVectorEnv
 from dqngan_lib.replay import Batch
-from dqngan_lib.strokes import ACTIONS, NO_OP, SIDE, canvases, lay
-
-PIXELS = SIDE * SIDE
+from dqngan_lib.strokes import ACTIONS, NO_OP, PIXELS, SIDE, canvases, lay
 
 
 def to_bytes(canvas: Tensor) -> Tensor:
@@ -43,7 +41,7 @@ class StrokeCanvas(TorchVectorEnv):
     """
 
     whole_episodes = False
-    """An observation is a single state, not the tokens of an episode; see `dqngan_training`."""
+    """An observation is a single state, not the tokens of an episode; see `dqngan.Batch`."""
 
     def __init__(self, num_envs: int = 1, strokes: int = 10, classes: int = 10) -> None:
         positive_sizes(strokes=strokes, classes=classes)

@@ -6,9 +6,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from dqngan_lib.arguments import positive_sizes, require
 from dqngan_lib.dqn import DQN
-from dqngan_lib.strokes import ACTIONS, GRID, SHAPES, SIDE
-
-PIXELS = SIDE * SIDE
+from dqngan_lib.strokes import ACTIONS, GRID, PIXELS, SHAPES, SIDE
 
 
 class StrokeNetwork(nn.Module):

@@ -9,7 +9,7 @@ from torchvision.utils import make_grid
 
 from dqngan_lib.dqngan import draw_actions
 from dqngan_lib.stroke_canvas import StrokeCanvas
-from dqngan_lib.strokes import SIDE
+from dqngan_lib.strokes import PIXELS, SIDE
 
 
 @torch.no_grad()
@@ -37,7 +37,7 @@ def draw_digits(
         actions.append(draw_actions(network(observation), temperature, random))
         observation, _, _, _, info = envs.step(actions[-1])
         last = info["final_obs"] if info else observation
-        shown.append(last[:, : SIDE * SIDE].float() / 255)
+        shown.append(last[:, :PIXELS].float() / 255)
     return torch.stack(actions, 1), torch.stack(shown, 1)
 
 

@@ -5,7 +5,7 @@ fades over one pixel. It has a start on a 14 × 14 grid, one of 8 directions and
 Its number is `shape · 196 + row · 14 + column` with `shape = direction · 2 + length`. Number
 3,136 is the no-op, which lays down nothing.
 
-Pictures are rows of 28 · 28 = 784 numbers here, ink 1 and paper 0.
+Pictures are rows of 784 numbers here, ink 1 and paper 0.
 """
 
 import math
@@ -19,6 +19,9 @@ from dqngan_lib.arguments import require, whole
 
 SIDE = 28
 """Height and width of a picture in pixels."""
+
+PIXELS = SIDE * SIDE
+"""Numbers of a picture as a row: 784."""
 
 GRID = 14
 """Starts in a row, and rows of starts: one every two pixels."""
@@ -101,11 +104,11 @@ def stroke_line(number: int) -> tuple[tuple[float, float], tuple[float, float]]:
 def stroke_table() -> Tensor:
     """Return the ink of every action, float32 `(3137, 784)`; the last row is the no-op's: zeros."""
     rows = [capsule(*stroke_line(number)).flatten() for number in range(NO_OP)]
-    return torch.stack([*rows, torch.zeros(SIDE * SIDE)])
+    return torch.stack([*rows, torch.zeros(PIXELS)])
 
 
 def lay(canvas: Tensor, action: Tensor) -> Tensor:
-    """Return canvases with one more stroke: c + s (1 − c), ink on what was still paper.
+    """Return canvases with one more stroke: c + m (1 − c), ink on what was still paper.
 
     Args:
         canvas: float `(n, 784)` in [0, 1].
@@ -121,7 +124,7 @@ def canvases(actions: Tensor) -> Tensor:
     Args:
         actions: int64 `(n, strokes)`.
     """
-    shown = [torch.zeros(len(actions), SIDE * SIDE)]
+    shown = [torch.zeros(len(actions), PIXELS)]
     for action in actions.unbind(1):
         shown.append(lay(shown[-1], action))
     return torch.stack(shown, 1)
@@ -130,8 +133,8 @@ def canvases(actions: Tensor) -> Tensor:
 def stroke_gains(canvas: Tensor, target: Tensor) -> Tensor:
     """Return by how much each action would lower the squared error, float `(n, 3137)`.
 
-    With error e = t − c and paper u = 1 − c, a stroke s turns Σ e² into Σ (e − s u)². So it gains
-    2 Σ s (e u) − Σ s² u²: two matrix products give it for all strokes and all pictures at once.
+    With error e = x − c and paper u = 1 − c, a stroke m turns Σ e² into Σ (e − m u)². So it gains
+    2 Σ m (e u) − Σ m² u²: two matrix products give it for all strokes and all pictures at once.
 
     Args:
         canvas: What is on the canvas, float `(n, 784)` in [0, 1].
@@ -140,9 +143,9 @@ def stroke_gains(canvas: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: The shapes are others.
     """
-    if canvas.shape != target.shape or canvas.dim() != 2 or canvas.shape[1] != SIDE * SIDE:
+    if canvas.shape != target.shape or canvas.dim() != 2 or canvas.shape[1] != PIXELS:
         raise ValueError(
-            f"canvas and target must both be (n, {SIDE * SIDE}); got {tuple(canvas.shape)} and "
+            f"canvas and target must both be (n, {PIXELS}); got {tuple(canvas.shape)} and "
             f"{tuple(target.shape)}"
         )
     table, squares = stroke_table(), _stroke_squares()

@@ -7,13 +7,8 @@ import pytest
 import torch
 
 from dqngan_lib.dqngan import DQNGAN
-from dqngan_lib.dqngan_training import (
-    DQNGANTrainSettings,
-    RoundReplay,
-    generate,
-    play_episodes,
-    train_dqngan,
-)
+from dqngan_lib.dqngan_play import RoundReplay, generate, play_episodes
+from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.metrics import total_variation
 from dqngan_lib.rollout import Rollout
 from tests.small_canvas import PICTURES, TOKENS, agent, canvas, log_probability, whole

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from dqngan_lib import enumeration
+from dqngan_lib import enumeration, printer
 from dqngan_lib.metrics import total_variation
 
 TWO = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
@@ -40,12 +40,12 @@ def test_pictures_are_numbered_by_their_pixels():
 
 
 def test_noisy_signs_is_what_a_noisy_printer_prints():
-    p = enumeration.noisy_signs(0.1)
+    p = printer.noisy_signs(0.1)
     assert p.sum() == pytest.approx(1)
     assert (p > 0).all()
-    signs = enumeration.sign_pictures()
+    signs = printer.sign_pictures()
     random = torch.Generator().manual_seed(0)
-    shares = torch.tensor(enumeration.SHARES, dtype=torch.float64)
+    shares = torch.tensor(printer.SHARES, dtype=torch.float64)
     meant = torch.multinomial(shares, 40_000, replacement=True, generator=random)
     flips = torch.rand(40_000, 16, generator=random) < 0.1
     numbers = enumeration.picture_numbers(signs[meant] ^ flips)
@@ -54,7 +54,7 @@ def test_noisy_signs_is_what_a_noisy_printer_prints():
     assert len(eight.unique()) == 8
     assert (counted[eight] - p[eight]).abs().max() < 0.005
     with pytest.raises(ValueError, match="flip"):
-        enumeration.noisy_signs(0.0)
+        printer.noisy_signs(0.0)
 
 
 def test_prefix_sums_and_conditionals_by_hand():

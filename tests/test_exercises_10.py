@@ -51,7 +51,7 @@ GAINS_WRONG = {
     "check the paper factor": lambda c, t, s: _gains(c, t, s, paper_1=False),
     "the sign": lambda c, t, s: _gains(c, t, s, sign=-1.0),
     "has a factor 2": lambda c, t, s: _gains(c, t, s, two=1.0),
-    "s² u² is missing": lambda c, t, s: 2 * ((t - c) * (1 - c)) @ s.T,
+    "m² u² is missing": lambda c, t, s: 2 * ((t - c) * (1 - c)) @ s.T,
     "not the mean": _mean_gains,
     "squares of the strokes": _no_square_of_strokes,
     "gains ¼": lambda c, t, s: _gains(c, t, s, two=2.5),

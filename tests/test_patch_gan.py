@@ -6,7 +6,8 @@ import torch
 from dqngan_lib import dqngan_training
 from dqngan_lib.causal_networks import CausalTransformer
 from dqngan_lib.dqngan import DQNGAN, DQNGANSettings, reader
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, generate, play_episodes, train_dqngan
+from dqngan_lib.dqngan_play import generate, play_episodes
+from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.patch_canvas import PatchCanvas
 from dqngan_lib.rollout import Rollout
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from dqngan_lib.dqngan import DQNGAN, DQNGANSettings
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, branch, generate, train_dqngan
+from dqngan_lib.dqngan_play import branch, generate
+from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.stroke_canvas import PIXELS, StrokeCanvas, pictures, real_steps
 from dqngan_lib.stroke_networks import StrokeNetwork
 from dqngan_lib.strokes import canvases

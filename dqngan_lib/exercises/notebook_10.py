@@ -10,7 +10,7 @@ from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, exp
 
 
 def lay_stroke(canvas: Tensor, ink: Tensor) -> Tensor:
-    """Return c + s (1 − c)."""
+    """Return c + m (1 − c)."""
     return canvas + ink * (1 - canvas)
 
 
@@ -36,9 +36,9 @@ def check_lay_stroke(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
             canvas, ink
         ),
         "this replaces the canvas by the stroke; what was there must stay": ink,
-        "(1 − s) is what stays of the paper: this darkens where there is no ink": canvas
+        "(1 − m) is what stays of the paper: this darkens where there is no ink": canvas
         + (1 - ink) * (1 - canvas),
-        "this erases under the stroke: c (1 − s)": canvas * (1 - ink),
+        "this erases under the stroke: c (1 − m)": canvas * (1 - ink),
         "the ink is multiplied by c; it must fall on what is still paper, 1 − c": canvas
         + ink * canvas,
     }
@@ -55,14 +55,14 @@ def gains_of_strokes(canvas: Tensor, target: Tensor, strokes: Tensor) -> Tensor:
 
 def check_gains(answer: Callable[..., Tensor]) -> None:
     """Compare with one pixel by hand, then with brute force on random pictures."""
-    # One pixel, c = 0.5, t = 1, s = 1: the error falls from 0.25 to 0.
+    # One pixel, c = 0.5, x = 1, m = 1: the error falls from 0.25 to 0.
     one = answer(torch.tensor([[0.5]]), torch.tensor([[1.0]]), torch.tensor([[1.0], [0.0]]))
     one = expect_tensor(one, (1, 2), "the gains")
     known = {
-        0.75: "the new canvas is c + s (1 − c), not c + s … check the paper factor u = 1 − c",
+        0.75: "the new canvas is c + m (1 − c), not c + m … check the paper factor u = 1 − c",
         -0.25: "the sign: a stroke that lowers the error has a gain above 0",
-        0.0: "the middle term of a square has a factor 2: (e − s u)² = e² − 2 e s u + s² u²",
-        0.5: "the term s² u² is missing, or has the wrong factor",
+        0.0: "the middle term of a square has a factor 2: (e − m u)² = e² − 2 e m u + m² u²",
+        0.5: "the term m² u² is missing, or has the wrong factor",
     }
     if not close(one[0, 1], 0.0):
         raise Wrong("a stroke without ink must gain 0")
@@ -70,7 +70,7 @@ def check_gains(answer: Callable[..., Tensor]) -> None:
         text = next((text for value, text in known.items() if close(one[0, 0], value)), None)
         raise Wrong(
             text
-            or f"one pixel with c = ½, t = 1 and full ink gains ¼; yours is {one[0, 0].item():.4g}"
+            or f"one pixel with c = ½, x = 1 and full ink gains ¼; yours is {one[0, 0].item():.4g}"
         )
     generator = torch.Generator().manual_seed(0)
     canvas, target = torch.rand(2, 3, 6, generator=generator)
@@ -85,10 +85,10 @@ def check_gains(answer: Callable[..., Tensor]) -> None:
     paper = 1 - canvas
     wrong = {
         "take the sum over the pixels, not the mean": change.mean(2),
-        "the second product needs the squares of the strokes: s² u²": (
+        "the second product needs the squares of the strokes: m² u²": (
             2 * ((target - canvas) * paper) @ strokes.T - paper.square() @ strokes.T
         ),
-        "the second product needs the square of the paper: s² u²": (
+        "the second product needs the square of the paper: m² u²": (
             2 * ((target - canvas) * paper) @ strokes.T - paper @ strokes.square().T
         ),
         "the ink falls on paper: multiply the error by u = 1 − c in the first product": (
@@ -200,7 +200,7 @@ EXERCISES = (
         check_lay_stroke,
         (
             "Where the canvas is full nothing can be added; where it is blank all the ink stays.",
-            "The share of paper that is still white is 1 − c. The ink s falls on this share.",
+            "The share of paper that is still white is 1 − c. The ink m falls on this share.",
             "canvas + ink * (1 - canvas)",
         ),
         lay_stroke,
@@ -210,8 +210,8 @@ EXERCISES = (
         "10.2",
         check_gains,
         (
-            "Let e = t − c and u = 1 − c. After the stroke s the error of a pixel is e − s u.",
-            "e² − (e − s u)² = 2 s (e u) − s² u². Sum over pixels: each term is a matrix product.",
+            "Let e = x − c and u = 1 − c. After the stroke m the error of a pixel is e − m u.",
+            "e² − (e − m u)² = 2 m (e u) − m² u². Sum over pixels: each term is a matrix product.",
             "2 * (e * u) @ strokes.T - (u ** 2) @ (strokes ** 2).T",
         ),
         gains_of_strokes,
