@@ -52,15 +52,15 @@ def check_replays_until(answer: Callable[[float, float, float], int]) -> None:
 
 
 def fixed_point(reward: float, discount: float, p_end: float) -> float:
-    """Solve Q = r + γ (1 − p) Q."""
+    """Solve Q = r + γ (1 − p_end) Q."""
     return reward / (1 - discount * (1 - p_end))
 
 
 def check_fixed_point(answer: Callable[[float, float, float], float]) -> None:
-    """Compare with p = 0 and p = 1 by hand, then repeat the backup until nothing moves."""
+    """Compare with p_end = 0 and p_end = 1 by hand, then repeat the backup until nothing moves."""
     given = expect_number(answer(1.0, 0.95, 0.0), "the fixed point")
     known = {
-        1.0: "with p = 0 nothing ever ends: the next value must be bootstrapped",
+        1.0: "with p_end = 0 nothing ever ends: the next value must be bootstrapped",
         0.05: "multiply out: Q − γQ = r, so divide r by 1 − γ",
         1 / 0.95: "divide by 1 − γ, not by γ",
         1 / 1.95: "Q − γQ is (1 − γ) Q: the sign of γ is turned around",
@@ -88,11 +88,11 @@ def check_fixed_point(answer: Callable[[float, float, float], float]) -> None:
         if not close(given, expected) and close(given, mixture):
             raise Wrong(
                 "you mix the two extremes, r and r/(1 − γ). But the episode may end at *every* "
-                "step: put the mean target (1 − p) γ Q into the equation, then solve it"
+                "step: put the mean target (1 − p_end) γ Q into the equation, then solve it"
             )
         if not close(given, expected):
             raise Wrong(
-                f"r = {reward:g}, γ = {discount:g}, p = {p_end:g}: 200 backups end at "
+                f"r = {reward:g}, γ = {discount:g}, p_end = {p_end:g}: 200 backups end at "
                 f"{expected:.4g}, yours is {given:.4g}"
             )
 
@@ -309,12 +309,12 @@ EXERCISES = (
         "07.2",
         check_fixed_point,
         (
-            "The mean target: r + γ · (p · 0 + (1 − p) · Q).",
+            "The mean target: r + γ · (p_end · 0 + (1 − p_end) · Q).",
             "Set Q equal to it and bring all Q to one side.",
-            "Q (1 − γ (1 − p)) = r",
+            "Q (1 − γ (1 − p_end)) = r",
         ),
         fixed_point,
-        "a chance to end works like a smaller discount, γ (1 − p)",
+        "a chance to end works like a smaller discount, γ (1 − p_end)",
     ),
     Exercise(
         "07.3",
