@@ -74,7 +74,7 @@ class ReplayBuffer:
         if self.size + count > self.capacity:
             self._forget(index)
         for name, value in fields.items():
-            self.fields[name][index] = value
+            self.fields[name].index_copy_(0, index, value)
         if next_observation is not None:
             if len(set(stream.tolist())) == count:
                 self._link(index, stream, next_observation)
@@ -205,7 +205,8 @@ class ReplayBuffer:
 
     def _gather(self, index: Tensor, n_step: int, discount: float) -> Batch:
         """Collect the rows at `index`, following each row's successors for n-step returns."""
-        batch = {name: value[index] for name, value in self.fields.items()}
+        # `index_select` copies whole rows; indexing with [index] goes number by number.
+        batch = {name: value.index_select(0, index) for name, value in self.fields.items()}
         batch["index"] = index
         if self._shelf is None:
             return batch
@@ -227,10 +228,11 @@ class ReplayBuffer:
     def _next_observation(self, index: Tensor) -> Tensor:
         """Return what was observed after the rows at `index`."""
         place = self._next[index]
-        result = self.fields["observation"][place.clamp(max=self.capacity - 1)]
-        on_shelf = place >= self.capacity
-        result[on_shelf] = self._shelf[place[on_shelf] - self.capacity]
-        return result
+        in_row = place.clamp(max=self.capacity - 1)
+        result = self.fields["observation"].index_select(0, in_row)
+        on_shelf = (place >= self.capacity).nonzero().flatten()
+        shelf_place = place[on_shelf] - self.capacity
+        return result.index_copy_(0, on_shelf, self._shelf.index_select(0, shelf_place))
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `load_state_dict` needs to go on as if nothing had happened."""

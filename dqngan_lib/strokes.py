@@ -114,7 +114,7 @@ def lay(canvas: Tensor, action: Tensor) -> Tensor:
         canvas: float `(n, 784)` in [0, 1].
         action: int64 `(n,)`, 0 to 3,136.
     """
-    ink = stroke_table()[action]
+    ink = stroke_table().index_select(0, action)
     return canvas + ink * (1 - canvas)
 
 
