@@ -1,0 +1,170 @@
+"""Comparisons with others: rows outlive an interruption, and the reports say what was measured."""
+
+import csv
+import importlib
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch):
+    """Return a function that imports a module of `benchmarks/`, which is no package."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in {"rows", "recipes", "peers_dqn", "peers_dcgan", "parts"} - before:
+        sys.modules.pop(name, None)
+
+
+def measured(script, monkeypatch, path: Path, *arguments: str, fails_at: int = 99) -> list[tuple]:
+    """Measure two sides on some seeds; return what was run, and leave the rows in a file."""
+    rows, ran = script("rows"), []
+
+    def run(side: str, seed: int) -> dict[str, float]:
+        if len(ran) == fails_at:
+            raise KeyboardInterrupt
+        ran.append((side, seed))
+        return {"value": seed + math.pi, "never": math.inf}
+
+    monkeypatch.setattr(sys, "argv", ["script", "--out", str(path), *arguments])
+    rows.measure(
+        "table", ("side",), lambda seed: [("a",), ("b, c",)], run, lambda rows: "", range(2)
+    )
+    return ran
+
+
+def test_each_row_is_kept_and_none_is_measured_twice(script, monkeypatch, tmp_path):
+    path = tmp_path / "table.csv"
+    with pytest.raises(KeyboardInterrupt):
+        measured(script, monkeypatch, path, fails_at=3)
+    assert measured(script, monkeypatch, path) == [("b, c", 1)]
+    assert measured(script, monkeypatch, path, "--seeds", "1", "3") == [("a", 3), ("b, c", 3)]
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["side"], row["seed"]) for row in rows] == [
+        (side, seed) for seed in "013" for side in ("a", "b, c")
+    ]
+    assert rows[0]["value"] == "3.1416"
+    assert math.isinf(float(rows[0]["never"]))
+
+
+def test_files_of_several_processes_are_put_together(script, monkeypatch, tmp_path):
+    parts = [str(tmp_path / f"{seed}.csv") for seed in (10, 2)]
+    for part, seed in zip(parts, ("10", "2"), strict=True):
+        measured(script, monkeypatch, Path(part), "--seeds", seed)
+    together = tmp_path / "together.csv"
+    assert measured(script, monkeypatch, together, "--report", *parts) == []
+    rows = script("rows").read(together)
+    assert [(row["side"], row["seed"]) for row in rows] == [
+        (side, seed) for side in ("a", "b, c") for seed in ("2", "10")
+    ]
+
+
+def test_a_spread_is_median_least_and_greatest(script):
+    spread = script("rows").spread
+    assert spread([5.0, 1.0, 3.0]) == "3 (1 to 5)"
+    assert spread([]) == "–"
+
+
+@pytest.fixture
+def peers_dqn(script):
+    pytest.importorskip("stable_baselines3", reason="the extra `peers` is not installed")
+    return script("peers_dqn")
+
+
+def test_equal_settings_build_our_network_and_its_first_values(peers_dqn):
+    for name, task in peers_dqn.TASKS.items():
+        settings = peers_dqn.equal(task)
+        worlds = settings.pop("worlds")
+        envs = (
+            peers_dqn.make_vec_env("CartPole-v1", worlds)
+            if name == "CartPole"
+            else peers_dqn.PeerEnv(task.worlds(worlds))
+        )
+        model = peers_dqn.PeerDQN(env=envs, device="cpu", **settings)
+        ours, theirs = task.network(), model.q_net
+        weights = list(ours.state_dict().values())
+        with torch.no_grad():
+            numbers = [*theirs.parameters()]
+            learnt = [value for value in weights if value.shape != (4,)]
+            assert [value.shape for value in numbers] == [value.shape for value in learnt]
+            for number, value in zip(numbers, learnt, strict=True):
+                number.copy_(value)
+            seen = torch.as_tensor(envs.reset()).float()
+            assert torch.equal(theirs(seen), ours(seen))
+        assert model.learning_rate(0.0) == pytest.approx(
+            task.agent.learning_rate * task.train.learning_rate_end
+        )
+
+
+def test_our_worlds_tell_stable_baselines3_how_episodes_end(peers_dqn):
+    envs = peers_dqn.PeerEnv(peers_dqn.Catch(3, side=5))
+    envs.seed(4)
+    ours = peers_dqn.Catch(3, side=5)
+    assert (envs.reset() == ours.reset(seed=4)[0].numpy()).all()
+    for number in range(3):
+        action = torch.tensor([0, 1, 2])
+        seen, reward, ended, infos = envs.step(action.numpy())
+        expected, rewards, _, _, info = ours.step(action)
+        assert (seen == expected.numpy()).all()
+        assert (reward == rewards.numpy()).all()
+        assert ended.all() == (number == 2)
+    for row, told in enumerate(infos):
+        assert (told["terminal_observation"] == info["final_obs"][row].numpy()).all()
+        assert told["TimeLimit.truncated"] is False
+
+
+def test_the_report_counts_what_was_solved_and_divides_by_ours(peers_dqn):
+    def row(side: str, seed: int, reached: float, fresh: float, speed: float) -> dict[str, str]:
+        numbers = {"reached": reached, "seconds": 40.0, "fresh": fresh, "steps_per_second": speed}
+        text = {name: str(value) for name, value in numbers.items()}
+        return {"task": "CartPole", "side": side, "seed": str(seed), **text}
+
+    table = peers_dqn.report(
+        [
+            row("ours", 0, 4.0, 500, 2_000),
+            row("ours", 1, 5.0, 480, 2_000),
+            row("published", 0, 8.0, 474, 1_000),
+            row("published", 1, math.inf, 200, 500),
+        ]
+    )
+    ours, published = (line for line in table.splitlines() if "solved" in line and "of 2" in line)
+    assert "solved 2 of 2" in ours
+    assert "× ours 1 (1 to 1)" in ours
+    assert "solved 0 of 2" in published
+    assert "24 (8 to 40), 1 never" in published
+    assert "× ours 5 (2 to 8)" in published
+    assert "ours/its 3 (2 to 4)" in published
+
+
+def test_the_bare_operations_give_what_ours_gives(script):
+    """What is compared in time must be the same work."""
+    parts = script("parts")
+    for name in ("filling", "super_resolution"):
+        ours, bare = getattr(parts, name)()
+        (seen, reward), (expected, rewards) = ours()[:2], bare()
+        torch.testing.assert_close(seen[:, :2], expected[:, :2], atol=1e-5, rtol=0)
+        torch.testing.assert_close(reward, rewards, atol=1e-3, rtol=0)
+    ours, bare = parts.replay(8)
+    assert [ours()[name].shape for name in parts.FIELDS] == [column.shape for column in bare()]
+
+
+def test_the_example_makes_pictures_of_the_size_of_ours(script):
+    dcgan = script("peers_dcgan")
+    example = dcgan.Example(8, seed=0)
+    before = [value.clone() for value in example.generator.parameters()]
+    example.update(torch.rand(5, 1, 28, 28))
+    assert any(
+        not torch.equal(old, new)
+        for old, new in zip(before, example.generator.parameters(), strict=True)
+    )
+    made = example.sample(70, seed=1)
+    assert made.shape == (70, 1, 28, 28)
+    assert 0 <= made.min() <= made.max() <= 1
+    assert dcgan.discriminator(8)(made).shape == (70,)
