@@ -13,8 +13,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from tests.small_notebooks import save, small_notebook
 from tools import lint as lint_module
+from tools.build import pictures
 from tools.lint import lint
-from tools.notebooks import NOTEBOOKS, ROOT, clean
+from tools.notebooks import NOTEBOOKS, ROOT, clean, read
 from tools.test import nbval_options
 
 PNG = base64.b64encode(b"not really a picture").decode()
@@ -26,13 +27,20 @@ def test_notebook_keeps_the_form(path):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "data/README.md", "docs/grading.md", "docs/teaching.md"]
+    "name",
+    ["README.md", "data/README.md", "docs/grading.md", "docs/measured.md", "docs/teaching.md"],
 )
 def test_links_in_the_documents_lead_somewhere(name):
     document = ROOT / name
     links = re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
     local = [link for link in links if not link.startswith("https://")]
     assert [link for link in local if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_pictures_shown_elsewhere_are_those_of_the_notebook(path):
+    for place, picture in pictures(path, read(path)).items():
+        assert place.read_bytes() == picture, f"build {path.name} again"
 
 
 def text(words, stream="stdout"):

@@ -12,16 +12,26 @@ from tools.lint import lint
 from tools.notebooks import NotebookError, clean, execute, find, go_headless, write
 
 
-def save_gallery_picture(path: Path, notebook: NotebookNode) -> None:
-    """Store the picture of the cell tagged "gallery" where notebook 00 shows it."""
-    for cell in notebook.cells:
-        if "gallery" in cell.metadata.get("tags", []):
-            pictures = [
-                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
-            ]
-            folder = path.parent / "gallery"
-            folder.mkdir(exist_ok=True)
-            (folder / f"{path.stem}.png").write_bytes(base64.b64decode(pictures[0]))
+def pictures(path: Path, notebook: NotebookNode) -> dict[Path, bytes]:
+    """Return the files that show a picture of a notebook elsewhere, with their contents.
+
+    The cell tagged "gallery" has the picture that notebook 00 shows, one tagged "readme" that of
+    the README.
+    """
+    places = {
+        "gallery": path.parent / "gallery" / f"{path.stem}.png",
+        "readme": path.parents[1] / "docs" / f"{path.stem}.png",
+    }
+    return {
+        places[tag]: base64.b64decode(_first_picture(cell))
+        for cell in notebook.cells
+        for tag in cell.metadata.get("tags", [])
+        if tag in places
+    }
+
+
+def _first_picture(cell: NotebookNode) -> str:
+    return next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         clean(notebook)
         write(path, notebook)
-        save_gallery_picture(path, notebook)
+        for place, picture in pictures(path, notebook).items():
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(picture)
         problems = lint(path)
         for problem in problems:
             print(f"  {problem}")

@@ -18,7 +18,7 @@ from tools.notebooks import KEPT_IN_CELLS, METADATA, NotebookError, first_line, 
 MAX_BYTES = 500_000
 MAX_LINES = 25
 IGNORE_OUTPUT = "nbval-ignore-output"
-TAGS = {"exercise", "raises-exception", "gallery", IGNORE_OUTPUT}
+TAGS = {"exercise", "raises-exception", "gallery", "readme", IGNORE_OUTPUT}
 """Tags in use. Others are typing errors, or would make nbval skip the cell."""
 
 SPEAKING = {"print", "claim", "display", "show", "table", "film", "check", "hint", "solution"}

@@ -1,0 +1,198 @@
+"""Notebooks under unkind conditions: `python benchmarks/robustness.py 01 02`, or all.
+
+- **elsewhere**: the course lies in a folder with spaces and Chinese characters, nothing in it can
+  be written, no address outside this machine can be reached, and the seed is the greatest allowed.
+- **interrupted**: the ■ button at a random moment; then the interrupted cell is run again, and the
+  rest of the notebook after it.
+
+In both the notebook must come to its end, and all its claims must hold. What happened goes to
+`benchmarks/results/robustness.csv`. tests/test_robustness.py does the same with short notebooks.
+"""
+
+import argparse
+import csv
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from dqngan_lib.installation import machine  # noqa: E402
+from tools import claims, notebooks  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results" / "robustness.csv"
+STRANGE = "我的 课程 (copy 2)"
+GREATEST_SEED = str(2**32 - 1)
+COPIED = ("benchmarks/results", "data", "dqngan_lib", "notebooks")
+GUARD = '''
+import os
+import sys
+
+GUARDED = os.environ["COURSE_GUARDED"]
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
+
+
+def guard(event, details):
+    """Refuse to write into the course's folder, and to reach another machine."""
+    if event == "open" and isinstance(details[0], (str, bytes)):
+        path, mode, flags = details
+        writes = set(mode) & set("wax+") if mode else (flags or 0) & WRITING
+        if writes and os.path.abspath(os.fsdecode(path)).startswith(GUARDED):
+            raise PermissionError(13, "the course's folder is read-only", path)
+    if event == "socket.connect" and isinstance(details[1], tuple):
+        if details[1][0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(101, "the network is unreachable", str(details[1]))
+    if event == "socket.getaddrinfo" and details[0] not in ("127.0.0.1", "::1", "localhost", None):
+        raise OSError(101, "the network is unreachable", str(details[0]))
+
+
+sys.addaudithook(guard)
+'''
+"""A module `sitecustomize`, which Python imports before anything else."""
+
+
+def elsewhere(path: Path, folder: Path) -> str:
+    """Run a notebook in a read-only copy of the course at an unkind path, offline.
+
+    Args:
+        path: The notebook.
+        folder: Where the copy is made.
+
+    Returns:
+        "ok", or what went wrong.
+    """
+    course, guard = folder / STRANGE, folder / "guard"
+    guard.mkdir()
+    (guard / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, course / name, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(guard), str(course)]),
+        "COURSE_GUARDED": str(course),
+        "COURSE_SEED": GREATEST_SEED,
+    }
+    notebook = notebooks.execute(
+        course / "notebooks" / path.name, allow_errors=True, environment=environment
+    )
+    return outcome(notebook)
+
+
+def interrupted(path: Path, after: float) -> tuple[str, str]:
+    """Run a notebook, interrupt it once, run the interrupted cell again, and go on.
+
+    Args:
+        path: The notebook.
+        after: Seconds from its first cell to the interrupt.
+
+    Returns:
+        The interrupted cell, and "ok" or what went wrong.
+    """
+    notebook = notebooks.read(path)
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=notebooks.CELL_TIMEOUT,
+        allow_errors=True,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    pressed = threading.Event()
+    hit = "none: the notebook was faster"
+    with client.setup_kernel(env=os.environ | {"COURSE_NOTEBOOK": path.stem}):
+
+        def press() -> None:
+            pressed.set()
+            os.kill(client.km.provisioner.pid, signal.SIGINT)
+
+        button = threading.Timer(after, press)
+        button.start()
+        for index, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            before = pressed.is_set()
+            client.execute_cell(cell, index)
+            if pressed.is_set() and not before:
+                hit = notebooks.first_line(cell.source)
+                client.execute_cell(cell, index)
+        button.cancel()
+    return hit, outcome(notebook)
+
+
+def outcome(notebook: NotebookNode) -> str:
+    """Return "ok", or the first error that a notebook does not mean to show."""
+    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
+        if "raises-exception" in cell.metadata.get("tags", []):
+            continue
+        for output in cell.outputs:
+            if output.output_type == "error":
+                return f"code cell {number}: {output.ename}: {output.evalue.splitlines()[0]}"
+    return "ok"
+
+
+def record(row: Mapping[str, object]) -> None:
+    """Put a row in the place of the one that this notebook had under this condition."""
+    rows = []
+    if RESULTS.exists():
+        with RESULTS.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    key = ("notebook", "condition")
+    rows = [old for old in rows if any(old[name] != row[name] for name in key)] + [dict(row)]
+    rows.sort(key=lambda old: (old["notebook"], old["condition"]))
+    part = RESULTS.with_suffix(".csv.part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, row.keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    part.replace(RESULTS)
+
+
+def main() -> int:
+    """Run the notebooks that were named under both conditions; return 0 when all is well."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", help="numbers, names or paths; default all")
+    parser.add_argument("--only", choices=("elsewhere", "interrupted"), help="one condition alone")
+    parser.add_argument("--seed", type=int, default=0, help="decides when to interrupt")
+    arguments = parser.parse_args()
+    notebooks.go_headless()
+    known = {row["notebook"]: float(row["seconds"]) for row in claims.load()}
+    chance, bad = random.Random(arguments.seed), 0
+    for path in notebooks.find(arguments.notebooks):
+        moment = chance.uniform(2, known.get(path.stem, 60))
+        for condition in ("elsewhere", "interrupted"):
+            if arguments.only not in (None, condition):
+                continue
+            started, where = time.perf_counter(), ""
+            if condition == "elsewhere":
+                with tempfile.TemporaryDirectory() as folder:
+                    result = elsewhere(path, Path(folder))
+            else:
+                where, result = interrupted(path, moment)
+            bad += result != "ok"
+            row = {
+                "notebook": path.stem,
+                "condition": condition,
+                "where": where,
+                "outcome": result,
+                "seconds": round(time.perf_counter() - started, 1),
+                "machine": machine(),
+                "torch": torch.__version__.partition("+")[0],
+            }
+            record(row)
+            print(row, flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""What README.md and docs/measured.md show is what the study measured, and every claim was."""
+
+import re
+
+import pytest
+
+from tools import claims
+from tools.notebooks import NOTEBOOKS, printed, read
+
+SEEDS = {0, 1, 2, 3, 4}
+STATED = re.compile(r"^✓ (.+) (≥|≤|between) (\S+(?: and \S+)?) \(measured .*\)$", re.MULTILINE)
+
+
+def stated(path):
+    """The claims that a notebook's stored outputs show, less those shown failing."""
+    cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    return {claim for cell in cells for claim in STATED.findall(printed(cell))}
+
+
+def test_the_tables_are_those_of_the_study():
+    readme = claims.README.read_text(encoding="utf-8")
+    assert claims.with_headlines(readme) == readme, "run python -m tools.claims"
+    assert claims.BLOCK.search(readme)
+    shown = claims.MEASURED.read_text(encoding="utf-8")
+    assert claims.all_measured() == shown, "run python -m tools.claims"
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_claim_was_measured_on_every_seed(path):
+    mine = [s for s in claims.summaries(claims.load()) if s.notebook == path.stem]
+    assert {(s.claim, s.relation, s.bound) for s in mine} == stated(path)
+    assert {s.claim: s.seeds for s in mine if set(s.seeds) != SEEDS} == {}
+
+
+def test_every_claim_held_on_every_seed():
+    assert {
+        (s.notebook, s.claim): s.failed for s in claims.summaries(claims.load()) if s.failed
+    } == {}
+
+
+def test_a_headline_that_nothing_measures_is_named(monkeypatch):
+    monkeypatch.setattr(claims, "HEADLINES", {"01": ("the moon is green",)})
+    with pytest.raises(ValueError, match=r"no claim 'the moon is green' of notebook 01"):
+        claims.with_headlines("")
+
+
+def test_a_line_by_hand(monkeypatch):
+    rows = [
+        {"notebook": "02_x", "claim": "a|b", "relation": "≤", "bound": "4", "seed": s, "value": v}
+        for s, v in enumerate([1.0, 3.0])
+    ]
+    monkeypatch.setattr(claims, "load", lambda: rows)
+    monkeypatch.setattr(claims, "HEADLINES", {"02": ("a|b",)})
+    line = "| 02 | a\\|b | ≤ 4 | 2 | 1.4 | 3 | 1 | 2 |\n"
+    before = "x\n<!-- measured -->\nold\n<!-- /measured -->\ny"
+    expected = f"x\n<!-- measured -->\n\n{claims.HEAD}{line}\n<!-- /measured -->\ny"
+    assert claims.with_headlines(before) == expected
+    assert line in claims.all_measured() and "Run on: not noted." in claims.all_measured()
