@@ -126,7 +126,7 @@ TASKS = {
         # do not fit on it. So these are the constructor's, which are the zoo's for Atari but for
         # the warm-up; the network is ours.
         published={"policy": "MlpPolicy"},
-        published_steps=200_000,
+        published_steps=150_000,
     ),
 }
 
