@@ -104,3 +104,54 @@ def draw_palettes(
         for each in column:
             each.set_axis_off()
     return figure
+
+
+def draw_taste(
+    axes: plt.Axes,
+    dial: Mapping[float, Mapping[str, float]],
+    recolour: Mapping[float, Mapping[str, float]],
+    rule: Mapping[str, float],
+    floor: float,
+    title: str,
+) -> None:
+    """Draw distance to a style over PSNR, for the painter's weights and its rivals.
+
+    Args:
+        axes: Where to draw.
+        dial: By weight λ, `psnr` in dB and `distance`.
+        recolour: The same by the share of the way to the style's histograms.
+        rule: The same for a strict palette.
+        floor: Distance between two halves of the style picture.
+        title: A sentence above.
+    """
+    lines = (
+        (dial, "dqn", "o-", "λ = {:g}", (6, 4)),
+        (recolour, "baseline", "s--", "{:.0%}", (-4, -13)),
+    )
+    for scores, color, mark, label, shift in lines:
+        x, y = ([score[name] for score in scores.values()] for name in ("psnr", "distance"))
+        axes.plot(x, y, mark, color=COLORS[color])
+        for weight, *place in zip(scores, x, y, strict=True):
+            axes.annotate(
+                label.format(weight), place, shift, textcoords="offset points", fontsize=9
+            )
+    axes.plot(rule["psnr"], rule["distance"], "D", color=COLORS["accent"])
+    axes.annotate(
+        "strict palette",
+        (rule["psnr"], rule["distance"]),
+        (6, -12),
+        textcoords="offset points",
+        fontsize=9,
+    )
+    axes.axhline(floor, color=COLORS["ceiling"], linestyle=":")
+    axes.annotate(
+        "floor: one half of the style against the other",
+        (0.98, floor),
+        (0, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
+    )
+    axes.set(xlabel="PSNR against the photograph, dB", ylabel="style distance", title=title)
+    axes.set_ylim(bottom=0)

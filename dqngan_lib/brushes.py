@@ -124,8 +124,8 @@ def stroke_mask(stroke: Stroke, height: int, width: int) -> tuple[Tensor, tuple[
 def best_colour(canvas: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Return the colour that leaves the least squared error under a stroke, in [0, 1].
 
-    The canvas becomes c + m (k − c). With r = t − (1 − m) c, what the paint should add, the error
-    Σ (r − m k)² of a channel is least at k = Σ m r / Σ m²; beyond 0 or 1 the nearer end is best.
+    The canvas becomes c + m (k − c). With d = t − (1 − m) c, what the paint should add, the error
+    Σ (d − m k)² of a channel is least at k = Σ m d / Σ m²; beyond 0 or 1 the nearer end is best.
 
     Args:
         canvas: float `(…, 3, pixels)`.
@@ -184,8 +184,8 @@ def _sums(maps: Tensor, kernels: Tensor) -> Tensor:
 def brush_gains(canvas: Tensor, target: Tensor) -> Tensor:
     """Return by how much each stroke in its best colour would lower the squared error.
 
-    With e = t − c and r = e + m c, a stroke in colour k turns Σ e² into Σ (r − m k)². So it gains
-    k (2 Σ m r − k Σ m²) − 2 Σ m e c − Σ m² c², summed over the channels. The four sums around
+    With e = t − c and d = e + m c, a stroke in colour k turns Σ e² into Σ (d − m k)². So it gains
+    k (2 Σ m d − k Σ m²) − 2 Σ m e c − Σ m² c², summed over the channels. The four sums around
     every place at once are correlations of the picture with the masks.
 
     Args:

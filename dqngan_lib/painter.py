@@ -93,6 +93,7 @@ def paint(
     schedule: Sequence[tuple[int, int]] = SCHEDULE,
     palette: Tensor | None = None,
     patient: bool = True,
+    choices: Tensor | None = None,
 ) -> Painting:
     """Paint a picture, each time with the stroke of the greatest value.
 
@@ -109,6 +110,8 @@ def paint(
         patient: Whether, with a palette, a stroke that has brought nothing is taken back and left
             alone until another one within `NEAR` places has changed the sheet. Up to `TRIES`
             strokes a level are tried for each one asked for; so fewer may be laid.
+        choices: If given, float `(k, 3)`: `values` then has (1 + k) · 16 planes and chooses the
+            colour too. First come all strokes in their best colour, then all in each of these.
 
     Raises:
         ValueError: A factor or a number of strokes is no whole number, or the sides of the picture
@@ -119,14 +122,17 @@ def paint(
     for factor, count in schedule:
         small = avg_pool2d(target[None], factor)
         rows, columns = height // factor // STEP, width // factor // STEP
-        useless = torch.zeros(SHAPES, rows, columns, dtype=torch.bool)
+        kinds = 1 if choices is None else 1 + len(choices)
+        useless = torch.zeros(kinds * SHAPES, rows, columns, dtype=torch.bool)
         last = len(painting.strokes) + count
         careful = patient and palette is not None
         for _ in range(TRIES * count if careful else count):
             worth = values(avg_pool2d(painting.canvas[None], factor), small)[0]
             number = int(worth.masked_fill(useless, -torch.inf).argmax())
+            kind, number = divmod(number, SHAPES * rows * columns)
             stroke = stroke_at(number, height // factor, width // factor, factor)
             colour = None if palette is None else _nearest(painting.canvas, target, stroke, palette)
+            colour = colour if kind == 0 else choices[kind - 1]
             before = painting.canvas.clone()
             painting.lay(target, stroke, colour)
             shape, place = divmod(number, rows * columns)

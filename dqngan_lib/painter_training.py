@@ -110,7 +110,11 @@ class Sheets:
         mask = brush_table()[action][:, None]
         canvas, target = self.canvas.flatten(2), self.target.flatten(2)
         after = lay_colour(canvas, mask, best_colour(canvas, target, mask))
-        self.canvas = after.unflatten(2, (PATCH, PATCH))
+        self.take(after.unflatten(2, (PATCH, PATCH)))
+
+    def take(self, canvas: Tensor) -> None:
+        """Let the sheets look like this, `(sheets, 3, 28, 28)`, after a stroke on each."""
+        self.canvas = canvas
         self.left = self.left - 1
         self.renew()
 

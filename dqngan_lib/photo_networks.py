@@ -39,16 +39,26 @@ class PainterNetwork(nn.Module):
         w = self.u.square()
         error = (target - canvas).square().sum(1, keepdim=True)
         bright = target - 0.5  # the spread does not change, and small numbers lose fewer digits
-        area = _under(torch.ones_like(target[:1, :1]), w) + 1e-4
-        mean = _under(bright.flatten(0, 1)[:, None], w).square() / area
-        spread = _under(bright.square().sum(1, keepdim=True), w)
-        spread = spread - mean.unflatten(0, target.shape[:2]).sum(1)
-        return GAIN * (_under(error, w) - spread)
+        area = under(torch.ones_like(target[:1, :1]), w) + 1e-4
+        mean = (under(bright, w).square() / area).sum(1, keepdim=True)
+        spread = under(bright.square().sum(1, keepdim=True), w) - mean
+        return GAIN * (under(error, w) - spread).squeeze(1)
 
 
-def _under(maps: Tensor, windows: Tensor) -> Tensor:
-    """Return Σ w · map around each place: `(n, 16, rows, columns)`; beyond the edge is 0."""
-    return conv2d(maps, windows, stride=STEP, padding=WINDOW // 2 - STEP // 2)
+def under(maps: Tensor, windows: Tensor) -> Tensor:
+    """Return Σ w · map around each place; beyond the edge is 0.
+
+    Args:
+        maps: float `(n, maps, height, width)`.
+        windows: float `(16, 1, 18, 18)`.
+
+    Returns:
+        float `(n, maps, 16, height / 2, width / 2)`.
+    """
+    flat = conv2d(
+        maps.flatten(0, 1)[:, None], windows, stride=STEP, padding=WINDOW // 2 - STEP // 2
+    )
+    return flat.unflatten(0, maps.shape[:2])
 
 
 def squash(value: Tensor) -> Tensor:

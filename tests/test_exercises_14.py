@@ -34,7 +34,7 @@ COLOUR_WRONG = {
     "must lie in [0, 1]": lambda c, t, m: (
         _colour(c, t, m, clamp=False) if len(m) == 2 else _colour(c, t, m)
     ),
-    "Σ m r, not Σ r": lambda c, t, m: (
+    "Σ m d, not Σ d": lambda c, t, m: (
         _colour(c, t, m, weigh=False) if len(m) == 2 else _colour(c, t, m)
     ),
     "is not the least error": _per_pixel,

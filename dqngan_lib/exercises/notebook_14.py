@@ -56,13 +56,13 @@ def check_stroke_colour(answer: Callable[..., Tensor]) -> None:
             given,
             {
                 "under half cover the old canvas shines through: the mean of the target is not "
-                "the best colour; work with r = t − (1 − m) c": torch.tensor([0.5, 0.2, 0.1]),
+                "the best colour; work with d = t − (1 − m) c": torch.tensor([0.5, 0.2, 0.1]),
                 "divide by Σ m², not by Σ m": torch.tensor([0.4, 0.1, 0.0]),
             },
             "one pixel, canvas 0.2, target 0.5, half cover: 0.5 · 0.8 + 0.5 · 0.2 = 0.5, so the "
             f"best colour is 0.8; yours is {given[0].item():.4g}",
         )
-    # Two pixels of different cover: Σ m r / Σ m² = (1 · 0.9 + 0.5 · 0.2) / 1.25 = 0.8.
+    # Two pixels of different cover: Σ m d / Σ m² = (1 · 0.9 + 0.5 · 0.2) / 1.25 = 0.8.
     canvas, mask = torch.zeros(3, 2), torch.tensor([1.0, 0.5])
     target = torch.tensor([[0.9, 0.2], [1.0, 1.0], [0.0, 0.0]])
     given = expect_tensor(answer(canvas, target, mask), (3,), "the colour")
@@ -73,7 +73,7 @@ def check_stroke_colour(answer: Callable[..., Tensor]) -> None:
         name_mistake(
             given,
             {
-                "weigh each pixel by its mask before the sum: Σ m r, not Σ r": torch.tensor(
+                "weigh each pixel by its mask before the sum: Σ m d, not Σ d": torch.tensor(
                     [0.88, 1.0, 0.0]
                 ),
                 "Σ r/m over the pixels is not the least error: weigh each pixel by its mask": (
@@ -145,7 +145,7 @@ def check_colour_gains(answer: Callable[..., Tensor]) -> None:
                     tried(False)
                 ),
                 "this colour is the mean of the target; under a thin mask the best one is "
-                "Σ m r / Σ m²": tried(True, mean=True),
+                "Σ m d / Σ m²": tried(True, mean=True),
                 "outside the mask the canvas stays: c + m (k − c)": tried(True, mask=False),
                 "0 or more: a stroke that spoils has a gain below 0, leave it so": tried(
                     True
@@ -205,8 +205,8 @@ EXERCISES = (
         check_stroke_colour,
         (
             "The canvas becomes (1 − m) c + m k. What should m k be, for no error at all?",
-            "With r = t − (1 − m) c the error is Σ (r − m k)². Set its derivative in k to zero.",
-            "k = Σ m r / Σ m² for each channel; then .clamp(0, 1).",
+            "With d = t − (1 − m) c the error is Σ (d − m k)². Set its derivative in k to zero.",
+            "k = Σ m d / Σ m² for each channel; then .clamp(0, 1).",
         ),
         stroke_colour,
         "one action less to learn: the colour follows from the place",
@@ -216,9 +216,9 @@ EXERCISES = (
         check_colour_gains,
         (
             "Lay each stroke in its best colour (14.1) and measure: a loop is allowed.",
-            "Without a loop: Σ e² − Σ (r − m k)², with r = e + m c. Multiply out.",
-            "k (2 Σ m r − k Σ m²) − 2 Σ m e c − Σ m² c², summed over the channels; "
-            "Σ m r = masks @ error.T + masks ** 2 @ canvas.T.",
+            "Without a loop: Σ e² − Σ (d − m k)², with d = e + m c. Multiply out.",
+            "k (2 Σ m d − k Σ m²) − 2 Σ m e c − Σ m² c², summed over the channels; "
+            "Σ m d = masks @ error.T + masks ** 2 @ canvas.T.",
         ),
         colour_gains,
         "this is the search that the agent is measured against",
