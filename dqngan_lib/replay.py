@@ -220,18 +220,18 @@ class ReplayBuffer:
             batch["reward"] = batch["reward"] + discount**power * reward * counts
             steps = steps + going_on
         for name in {"terminated", "truncated"} & self.fields.keys():
-            batch[name] = self.fields[name][last]
+            batch[name] = self.fields[name].index_select(0, last)
         batch["steps"] = steps
         batch["next_observation"] = self._next_observation(last)
         return batch
 
     def _next_observation(self, index: Tensor) -> Tensor:
         """Return what was observed after the rows at `index`."""
-        place = self._next[index]
+        place = self._next.index_select(0, index)
         in_row = place.clamp(max=self.capacity - 1)
         result = self.fields["observation"].index_select(0, in_row)
         on_shelf = (place >= self.capacity).nonzero().flatten()
-        shelf_place = place[on_shelf] - self.capacity
+        shelf_place = place.index_select(0, on_shelf) - self.capacity
         return result.index_copy_(0, on_shelf, self._shelf.index_select(0, shelf_place))
 
     def state_dict(self) -> dict[str, Any]:
