@@ -3,6 +3,14 @@
 Run `python benchmarks/parts.py`; it takes a minute. `--report` prints the table again. Both sides
 take turns, 5 times, on one thread; a number is the CPU time of one call. The bare operations do
 the arithmetic alone: no checks of arguments, no ends of episodes, no copies for the caller.
+
+Where the time goes, by `torch.profiler`. Replay: nearly all of it in the selection of rows; what
+is left over the bare operations finds out where each next observation lies, because no picture is
+stored twice. Prioritised replay: in the tree's steps from leaf to root and back, one small NumPy
+call a level; a running total over all rows takes longer only from a few hundred thousand rows on.
+Pixel editor: in the filters; ours are faster than one `unfold`, because nineteen comparisons of
+whole pictures take less than sorting nine numbers at every pixel. Stroke canvas: half in laying
+and rounding, half in checks and in starting new episodes. Gains: in the two matrix products.
 """
 
 import time
