@@ -1,9 +1,11 @@
 """A painter with a dial for style: its two values, the strokes it lays, what it learns."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
+from dqngan_lib.art_plots import draw_taste
 from dqngan_lib.brushes import ACTIONS, SHAPES, best_colour, brush_table, lay_colour
 from dqngan_lib.painter import paint
 from dqngan_lib.photo_networks import GAIN, PainterNetwork
@@ -126,3 +128,17 @@ def test_style_distance_of_flat_pictures_and_of_a_shuffle():
     assert style_distance(TARGET[0], shuffled, side=1) == pytest.approx(0, abs=1e-6)
     with pytest.raises(ValueError, match="sides >= 3"):
         style_distance(TARGET[0], TARGET[0, :, :2])
+
+
+def test_taste_is_drawn_for_the_dial_and_its_rivals():
+    dial = {0: {"psnr": 27.0, "distance": 0.2}, 3: {"psnr": 17.0, "distance": 0.1}}
+    recolour = {0.5: {"psnr": 18.0, "distance": 0.08}}
+    _, axes = plt.subplots()
+    draw_taste(axes, dial, recolour, {"psnr": 15.0, "distance": 0.13}, 0.05, "Taste costs")
+    painter, rival, rule, floor = axes.lines
+    assert (list(painter.get_xdata()), list(painter.get_ydata())) == ([27, 17], [0.2, 0.1])
+    assert list(rival.get_xdata()) == [18]
+    assert (list(rule.get_ydata()), list(floor.get_ydata())) == ([0.13], [0.05, 0.05])
+    words = [text.get_text() for text in axes.texts]
+    assert words[:4] == ["λ = 0", "λ = 3", "50%", "strict palette"]
+    plt.close("all")
