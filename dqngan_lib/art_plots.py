@@ -125,8 +125,8 @@ def draw_taste(
         title: A sentence above.
     """
     lines = (
-        (dial, "dqn", "o-", "λ = {:g}", (6, 4)),
-        (recolour, "baseline", "s--", "{:.0%}", (-4, -13)),
+        (dial, "dqn", "o-", "λ = {:g}", (-8, -15)),
+        (recolour, "baseline", "s--", "{:.0%}", (6, -11)),
     )
     for scores, color, mark, label, shift in lines:
         x, y = ([score[name] for score in scores.values()] for name in ("psnr", "distance"))
@@ -139,7 +139,7 @@ def draw_taste(
     axes.annotate(
         "strict palette",
         (rule["psnr"], rule["distance"]),
-        (6, -12),
+        (-8, 8),
         textcoords="offset points",
         fontsize=9,
     )

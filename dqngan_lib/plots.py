@@ -63,7 +63,7 @@ def show(figure: Figure, alt: str, *, photo: bool = False) -> None:
         raise ValueError("alt must describe the figure in a sentence or more")
     picture, data = Image.fromarray(figure_to_array(figure)), io.BytesIO()
     if photo:
-        picture.save(data, format="jpeg", quality=85, optimize=True)
+        picture.save(data, format="jpeg", quality=70, optimize=True)
     else:
         # A palette makes the file three times smaller: a notebook has a size limit.
         picture = picture.quantize(256, dither=Image.Dither.NONE)
