@@ -27,6 +27,7 @@ from dqngan_lib.latent_steering import LatentWalk, noise_moves
 from dqngan_lib.metrics import conditional_accuracy, predicted_classes
 from dqngan_lib.neighbours import precision_recall
 from dqngan_lib.patch_canvas import PatchCanvas
+from dqngan_lib.patch_choice import LabelledFeatures, PatchChoice
 from dqngan_lib.pendulum import TorquePendulum
 from dqngan_lib.pixel_editor import PixelEditor
 from dqngan_lib.stroke_canvas import CopyCanvas, StrokeCanvas
@@ -48,6 +49,15 @@ def edited(masks: bool) -> PixelEditor:
     return PixelEditor(1, 0.5 * originals, originals, FILLING, masks=where)
 
 
+def patch_choice() -> PatchChoice:
+    sets = (
+        LabelledFeatures(normal(count, 5, seed=count), torch.arange(count) % 3)
+        for count in (80, 6, 90)
+    )
+    pool, few, validation = sets
+    return PatchChoice(1, pool, normal(80), few, validation)
+
+
 WORLDS: dict[str, Callable[[], VectorEnv]] = {
     "grid": lambda: GridWorld(1),
     "catch": lambda: Catch(1),
@@ -60,6 +70,7 @@ WORLDS: dict[str, Callable[[], VectorEnv]] = {
     "latent walk": lambda: LatentWalk(
         1, lambda noise: noise.log_softmax(1), noise_moves(torch.eye(10), 1.0)
     ),
+    "patch choice": patch_choice,
 }
 """Every world of the package, with one episode at a time."""
 
