@@ -153,7 +153,7 @@ def test_stable_baselines3_learns_in_our_worlds(world):
         exploration_fraction=0.5,
         seed=0,
         device="cpu",
-    ).learn(4_000)
+    ).learn(3_000)
     learnt = mean_return(world, lambda seen: int(model.predict(seen, deterministic=True)[0]))
     below, above = BARS[world]
     assert by_chance < below
