@@ -369,14 +369,21 @@ def run(name: str, side: str, seed: int) -> dict[str, object]:
 
 
 def report(rows: list[Row]) -> str:
-    """Return the table: every side in every world, and its CPU time as a multiple of ours."""
+    """Return the table: every side in every world, and its CPU time as a multiple of ours.
+
+    A ratio compares two runs of one seed on one machine.
+    """
     lines = []
+
+    def where(row: Row) -> tuple[str, ...]:
+        return row["seed"], row["cores"], row["torch"]
+
     for name, task in TASKS.items():
-        ours = {row["seed"]: row for row in rows if (row["task"], row["side"]) == (name, "ours")}
+        ours = {where(row): row for row in rows if (row["task"], row["side"]) == (name, "ours")}
         lines.append(f"\n{name}: median (least to greatest) over seeds; bar {task.bar:g}")
         for side in SIDES:
             mine = [row for row in rows if (row["task"], row["side"]) == (name, side)]
-            pairs = [(row, ours[row["seed"]]) for row in mine if row["seed"] in ours]
+            pairs = [(row, ours[where(row)]) for row in mine if where(row) in ours]
             solved = sum(float(row["fresh"]) >= task.bar for row in mine)
             never = sum(math.isinf(float(row["reached"])) for row in mine)
             lines.append(

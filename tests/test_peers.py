@@ -121,10 +121,13 @@ def test_our_worlds_tell_stable_baselines3_how_episodes_end(peers_dqn):
 
 
 def test_the_report_counts_what_was_solved_and_divides_by_ours(peers_dqn):
-    def row(side: str, seed: int, reached: float, fresh: float, speed: float) -> dict[str, str]:
+    def row(
+        side: str, seed: int, reached: float, fresh: float, speed: float, cores: str = "2"
+    ) -> dict[str, str]:
         numbers = {"reached": reached, "seconds": 40.0, "fresh": fresh, "steps_per_second": speed}
         text = {name: str(value) for name, value in numbers.items()}
-        return {"task": "CartPole", "side": side, "seed": str(seed), **text}
+        here = {"cores": cores, "torch": "2.15.0"}
+        return {"task": "CartPole", "side": side, "seed": str(seed), **text, **here}
 
     table = peers_dqn.report(
         [
@@ -132,15 +135,18 @@ def test_the_report_counts_what_was_solved_and_divides_by_ours(peers_dqn):
             row("ours", 1, 5.0, 480, 2_000),
             row("published", 0, 8.0, 474, 1_000),
             row("published", 1, math.inf, 200, 500),
+            row("equal", 0, 5.0, 500, 2_000, cores="16"),  # elsewhere: no ratio
         ]
     )
-    ours, published = (line for line in table.splitlines() if "solved" in line and "of 2" in line)
+    ours, published = (line for line in table.splitlines() if "of 2" in line)
     assert "solved 2 of 2" in ours
     assert "× ours 1 (1 to 1)" in ours
     assert "solved 0 of 2" in published
     assert "24 (8 to 40), 1 never" in published
     assert "× ours 5 (2 to 8)" in published
     assert "ours/its 3 (2 to 4)" in published
+    (equal,) = (line for line in table.splitlines() if "of 1" in line)
+    assert "× ours –" in equal
 
 
 def test_the_bare_operations_give_what_ours_gives(script):
