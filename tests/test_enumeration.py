@@ -205,3 +205,12 @@ def test_settle_reports_every_round_and_checks_its_rate():
         enumeration.settle("logit", TWO, rate=0.0)
     with pytest.raises(ValueError, match="rounds"):
         enumeration.settle("logit", TWO, rounds=-1)
+
+
+def test_settle_with_a_discount_makes_the_first_decision_a_coin():
+    """By hand: the first pixel is 0 with √0.7 / (√0.7 + √0.3), the last as in the data."""
+    first = torch.tensor([0.7**0.5, 0.3**0.5], dtype=torch.float64)
+    last = torch.tensor([[4 / 7, 3 / 7], [2 / 3, 1 / 3]], dtype=torch.float64)
+    expected = ((first / first.sum())[:, None] * last).flatten()
+    landed = enumeration.settle("logit + log q", TWO, discount=0.5)
+    assert torch.allclose(landed, expected, atol=1e-6)
