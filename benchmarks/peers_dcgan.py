@@ -1,6 +1,6 @@
 """Digits from our GAN beside the DCGAN of PyTorch's examples: pictures a second, digit-FID.
 
-Run `python benchmarks/peers_dcgan.py`; it takes ten minutes of one core. Options as in
+Run `python benchmarks/peers_dcgan.py`; it takes a quarter of an hour. Options as in
 `peers_dqn.py`.
 
 Both sides learn from the same 8,000 digits, 64 at a time, on one thread. `ours` is the pair of
