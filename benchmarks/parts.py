@@ -1,8 +1,8 @@
 """Parts of the course beside the bare tensor operations they need: microseconds, and ratios.
 
-Run `python benchmarks/parts.py`; it takes two minutes. `--report` prints the table again. Both sides
-take turns, 5 times, on one thread; a number is the CPU time of one call. The bare operations do
-the arithmetic alone: no checks of arguments, no ends of episodes, no copies for the caller.
+Run `python benchmarks/parts.py`; it takes two minutes. `--report` prints the table again. Both
+sides take turns, 5 times, on one thread; a number is the CPU time of one call. The bare operations
+do the arithmetic alone: no checks of arguments, no ends of episodes, no copies for the caller.
 
 Where the time goes, by `torch.profiler`. Replay: nearly all of it in the selection of rows; what
 is left over the bare operations finds out where each next observation lies, because no picture is
