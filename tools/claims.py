@@ -163,7 +163,16 @@ HEADLINES = {
         "λ = 0: hole PSNR in dB",
         "digit-FID at λ = 4 over that at λ = 0, after equal updates",
     ),
+    "13": (
+        "DQN above the best of all classical methods, dB",
+        "× 2, DQN above the best of all classical methods, dB",
+        "TSTR behind real on real, points of accuracy",
+    ),
     "14": ("DQN behind exact greedy search after 500 strokes, mean of four, dB",),
+    "15": (
+        "group norm: largest difference of any weight, two processes and one",
+        "total variation of DPO's minimum from π*",
+    ),
 }
 """The claims that the README shows, by notebook; docs/measured.md has all."""
 
