@@ -39,6 +39,7 @@ from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.gan import GAN
 from dqngan_lib.gan_training import GANTrainSettings, train_gan
 from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
+from dqngan_lib.installation import machine
 from dqngan_lib.metrics import digit_fid
 from dqngan_lib.patch_canvas import PatchCanvas, fit_codebook
 from dqngan_lib.scaling import machine_limits, middle, wait_for
@@ -289,15 +290,6 @@ def cores_here() -> int:
     return os.cpu_count() or 1
 
 
-def description() -> str:
-    """Describe this machine by what is public: accelerator, cores, memory."""
-    parts = [torch.cuda.get_device_name(0)] if torch.cuda.is_available() else []
-    parts.append(f"{cores_here()} cores")
-    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
-        parts.append(f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2**30} GB")
-    return ", ".join(parts)
-
-
 class Table:
     """A CSV file in which a row replaces the one with the same key; written after each row."""
 
@@ -380,7 +372,7 @@ def main() -> None:
     started = time.perf_counter()
     on_gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description="Measure 15_scaling.csv on this machine.")
-    parser.add_argument("--machine", default=description(), help="its name in the table")
+    parser.add_argument("--machine", default=machine(), help="its name in the table")
     parser.add_argument("--out", type=Path, default=RESULTS / "15_scaling.csv")
     parser.add_argument("--budget", type=float, default=115 if on_gpu else 240, help="seconds")
     parser.add_argument("--only", nargs="+", help="rows with one of these devices or types alone")
