@@ -223,7 +223,7 @@ def all_measured() -> str:
 
 
 def _line(s: Summary) -> str:
-    bound = {"≥": f"≥ {s.bound}", "≤": f"≤ {s.bound}"}.get(s.relation, s.bound)
+    bound = s.bound if s.relation == "between" else f"{s.relation} {s.bound}"
     claim = s.claim.replace("|", "\\|")
     numbers = f"{s.mean:.4g} | {s.spread:.2g} | {s.worst:.4g} | {s.margin:.2g}"
     return f"| {s.notebook[:2]} | {claim} | {bound} | {numbers} | {len(s.seeds)} |\n"

@@ -107,14 +107,10 @@ def study(paths: Sequence[Path], seeds: int, *, jobs: int = 1, resume: bool = Fa
     for (path, seed), (rows, broken) in run_all(tasks, jobs):
         keep(path, seed, rows, broken, states[path])
         trouble += broken
-    mine = [
-        row
-        for path in paths
-        for row in load()
-        if row["notebook"] == path.stem and row["seed"] < seeds
-    ]
-    write_tables()
+    names = {path.stem for path in paths}
+    mine = [row for row in load() if row["notebook"] in names and row["seed"] < seeds]
     print(table(mine))
+    write_tables()
     trouble += [
         f"{r['notebook']}, seed {r['seed']}: {r['claim']} {r['relation']} {r['bound']}, "
         f"measured {r['value']:.4g}"
