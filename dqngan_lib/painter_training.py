@@ -20,6 +20,7 @@ from dqngan_lib.brushes import (
 from dqngan_lib.painter import PAPER
 from dqngan_lib.photo_networks import PainterNetwork, squash
 from dqngan_lib.runtime import progress
+from dqngan_lib.training import adam_along_cosine
 
 
 @dataclass
@@ -144,9 +145,8 @@ def train_painter(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PainterNetwork()
-    optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, settings.updates, settings.learning_rate / 20
+    optimizer, schedule = adam_along_cosine(
+        network.parameters(), settings.learning_rate, settings.updates
     )
     sheets = Sheets(patches, settings, random)
     places, count = (settings.sheets, 1, PLACES, PLACES), (settings.sheets,)

@@ -24,6 +24,7 @@ from dqngan_lib.image_networks import normalise_layers
 from dqngan_lib.painter_training import PainterSettings, Sheets
 from dqngan_lib.photo_networks import GAIN, PainterNetwork, under
 from dqngan_lib.runtime import progress
+from dqngan_lib.training import adam_along_cosine
 
 
 class PatchCritic(nn.Module):
@@ -209,9 +210,8 @@ def train_style(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         critic = PatchCritic()
-    learner = torch.optim.Adam(painter.parameters(), settings.learning_rate)
-    falls = torch.optim.lr_scheduler.CosineAnnealingLR(
-        learner, settings.updates, settings.learning_rate / 20
+    learner, schedule = adam_along_cosine(
+        painter.parameters(), settings.learning_rate, settings.updates
     )
     judge = torch.optim.Adam(critic.parameters(), settings.critic_rate, (0.5, 0.99))
     sheets = Sheets(patches, PainterSettings(sheets=settings.sheets, most_strokes=50), random)
@@ -228,7 +228,7 @@ def train_style(
                 unexplained.append(
                     _trial_step(painter, critic, learner, sheets, q_values, opinion, settings)
                 )
-                falls.step()
+                schedule.step()
             done = sheets.left == 1
             after = lay_kinds(sheets.canvas, sheets.target, q_values.argmax(1), painter.palette)
             made = torch.cat([made, after[done]])[-settings.pool :]

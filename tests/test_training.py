@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dqngan_lib.training import may_be_interrupted, set_learning_rate
+from dqngan_lib.training import adam_along_cosine, may_be_interrupted, set_learning_rate
 
 
 class Bar:
@@ -48,3 +48,15 @@ def test_the_learning_rate_of_every_group_is_set():
     optimizer.step()
     for weight in weights:
         assert torch.equal(weight, torch.full((2,), -0.5))
+
+
+def test_the_learning_rate_falls_along_a_cosine_to_a_twentieth():
+    optimizer, schedule = adam_along_cosine([torch.nn.Parameter(torch.zeros(2))], 0.2, updates=4)
+    rates = []
+    for _ in range(5):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    middle = (0.2 + 0.01) / 2
+    assert rates[::2] == pytest.approx([0.2, middle, 0.01])
+    assert rates[0] - rates[1] < rates[1] - rates[2]  # slow at first
