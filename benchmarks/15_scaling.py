@@ -38,6 +38,7 @@ from dqngan_lib.dqngan import DQNGAN
 from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.gan import GAN
 from dqngan_lib.gan_training import GANTrainSettings, train_gan
+from dqngan_lib.hardware import cores
 from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.installation import machine
 from dqngan_lib.metrics import digit_fid
@@ -283,13 +284,6 @@ def plan(cores: int) -> list[Way]:
     ]
 
 
-def cores_here() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Table:
     """A CSV file in which a row replaces the one with the same key; written after each row."""
 
@@ -386,7 +380,7 @@ def main() -> None:
     deadline = threading.Timer(options.budget + 10, os._exit, [1])
     deadline.daemon = True
     deadline.start()
-    cores, same = cores_here(), {"machine": options.machine}
+    same = {"machine": options.machine}
     end = {"torch": torch.__version__.partition("+")[0]}
     keys = ["machine", "device", "threads", "dtype"]
     found = ["gigaflops", "gigabytes_per_second", "microseconds_per_call"]
@@ -396,7 +390,7 @@ def main() -> None:
         keys,
     )
     places = [("cuda", 1, dtype) for dtype in DTYPES] if on_gpu else []
-    places += [("cpu", n, "float32") for n in dict.fromkeys((1, cores))]
+    places += [("cpu", n, "float32") for n in dict.fromkeys((1, cores()))]
     places += [("cpu", 1, "bfloat16")]
     for place in places:
         row = attempt(lambda place=place: limits(*place), min(left(), 20))
@@ -411,7 +405,7 @@ def main() -> None:
         [*columns, *measured, "torch", "error"],
         columns,
     )
-    for way in plan(cores):
+    for way in plan(cores()):
         if options.only and not {way.device, way.dtype} & set(options.only):
             continue
         if left() < 3:

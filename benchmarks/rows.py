@@ -7,7 +7,6 @@ own; `merge` puts those together.
 
 import argparse
 import csv
-import os
 import platform
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+
+from dqngan_lib.hardware import cores, memory_gb
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -24,9 +25,8 @@ Row = dict[str, str]
 
 def machine(*packages: str) -> Row:
     """Describe where a row was measured: cores, memory, and versions of Python and packages."""
-    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = {name: version(name).partition("+")[0] for name in ("torch", "numpy", *packages)}
-    here = {"cores": os.cpu_count(), "memory_gb": round(gigabytes)}
+    here = {"cores": cores(), "memory_gb": memory_gb()}
     return {**here, "python": platform.python_version(), **versions}
 
 

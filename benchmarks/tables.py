@@ -2,12 +2,13 @@
 
 import argparse
 import csv
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import gymnasium
 import torch
+
+from dqngan_lib.hardware import cores
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -48,7 +49,7 @@ def write_table(
                 **{column: round(value, 4) for column, value in run(variant, seed).items()},
                 "torch": torch.__version__.partition("+")[0],
                 "gymnasium": gymnasium.__version__,
-                "cores": os.cpu_count(),
+                "cores": cores(),
             }
             print(row, flush=True)
             rows.append(row)

@@ -1,12 +1,12 @@
 """Whether everything is there that the course needs, in words for whoever has to mend it."""
 
 import importlib.metadata
-import os
 import sys
 
 import torch
 
 from dqngan_lib.data import CHECKSUMS, load_arrays
+from dqngan_lib.hardware import cores, memory_gb
 from dqngan_lib.runtime import pick_device
 
 OLDEST_PYTHON = (3, 11)
@@ -87,11 +87,9 @@ def machine() -> str:
 
     For instance `2 cores, 24 GB` or `16 cores, 128 GB, NVIDIA H100 80GB HBM3`.
     """
-    parts = [f"{os.cpu_count()} cores"]
-    # Not on Windows, which has neither name.
-    if {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= getattr(os, "sysconf_names", {}).keys():
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        parts.append(f"{memory / 2**30:.0f} GB")
+    parts = [f"{cores()} cores"]
+    if (memory := memory_gb()) is not None:
+        parts.append(f"{memory} GB")
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name())
     return ", ".join(parts)

@@ -67,14 +67,12 @@ def test_describe_machine():
 
 
 def test_machine_names_cores_memory_and_gpu(monkeypatch):
-    monkeypatch.setattr(installation.os, "cpu_count", lambda: 16)
-    monkeypatch.setattr(installation.os, "sysconf_names", {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 2})
-    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**25}
-    monkeypatch.setattr(installation.os, "sysconf", sizes.__getitem__)
+    monkeypatch.setattr(installation, "cores", lambda: 16)
+    monkeypatch.setattr(installation, "memory_gb", lambda: 128)
     monkeypatch.setattr(installation.torch.cuda, "is_available", lambda: False)
     assert installation.machine() == "16 cores, 128 GB"
     monkeypatch.setattr(installation.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(installation.torch.cuda, "get_device_name", lambda: "Some GPU")
     assert installation.machine() == "16 cores, 128 GB, Some GPU"
-    monkeypatch.delattr(installation.os, "sysconf_names")
+    monkeypatch.setattr(installation, "memory_gb", lambda: None)
     assert installation.machine() == "16 cores, Some GPU"

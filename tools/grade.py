@@ -14,11 +14,11 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from dqngan_lib.hardware import cores
 from tools.cells import courses, notebook_numbers, read_cells
 from tools.grade_processes import SECONDS, Handed, default_start, grade
 from tools.grade_table import as_csv, summary, table
 from tools.notebooks import NotebookError, write_whole
-from tools.test import cores
 
 IGNORED_FOLDERS = {"__MACOSX", "__pycache__"}
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from dqngan_lib.hardware import cores
 from tools.lint import lint
 from tools.notebooks import CELL_TIMEOUT, ROOT, NotebookError, find, go_headless
 
@@ -107,13 +108,6 @@ def nbval_options(paths: list[Path]) -> list[str]:
         # The cells of one notebook need one kernel, so a notebook stays with one worker.
         options += ["-n", str(workers), "--dist", "loadfile"]
     return options + [str(path) for path in paths]
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def timed(name: str, part: Callable[[], Verdict]) -> tuple[bool, str, float]:
