@@ -241,10 +241,10 @@ def _finished(envs: PatchChoice, order: Tensor, kept: Tensor) -> Choice:
 
 
 def search(envs: PatchChoice, seed: int = 0) -> Choice:
-    """Keep each candidate that lowers the validation accuracy by nothing.
+    """Keep each candidate that does not lower the validation accuracy.
 
-    It tries every candidate on the validation patches before it decides: what the agent learns to
-    do without trying.
+    It tries every candidate on the validation patches before it decides; the agent must decide
+    without this trial.
 
     Args:
         envs: Where.

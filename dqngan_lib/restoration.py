@@ -106,8 +106,8 @@ def apply_single_actions(starts: Tensor, chosen: Sequence[int], actions: ActionS
 def oracle(starts: Tensor, originals: Tensor, actions: ActionSet, steps: int = 5) -> Edits:
     """Let every pixel look at the original, and take the action with the least error after it.
 
-    No agent that has these actions can be expected to come near: it sees the blurred picture
-    alone. The oracle looks one step ahead, so its last picture is a ceiling for all practical
+    No agent that has these actions can be expected to come near: it does not see the
+    original. The oracle looks one step ahead, so its last picture is a ceiling for all practical
     purposes, not a proof.
 
     Args:

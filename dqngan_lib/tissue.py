@@ -108,8 +108,8 @@ class ClassTransformer(CausalTransformer):
     """A causal transformer that is told the class at every step, not at the start alone.
 
     The start token is read once, and what it says must be fetched by attention sixteen steps
-    later. Here a vector for each class and place is added to the token's own: it is learnt in a
-    tenth of the time.
+    later. Here a vector for each class and place is added to the token's own, which is learnt much
+    faster.
 
     Args:
         codebook: float `(K, patch, patch)`.
