@@ -1,7 +1,7 @@
 """One training on several processes: copies of the networks, and a part of each batch for each.
 
-torchrun starts the processes, and `DistributedDataParallel` (Li et al. 2020, 2006.15704) adds up
-their gradients. In a terminal:
+torchrun starts the processes, and `DistributedDataParallel` (Li et al. 2020, 2006.15704) takes
+the mean of their gradients. In a terminal:
 
     torchrun --standalone --nproc-per-node=2 -m dqngan_lib.distributed --out weights.pt "group norm"
 
