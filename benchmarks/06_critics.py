@@ -4,12 +4,11 @@ Run `python benchmarks/06_critics.py`, or `python course.py study 06`. It writes
 results/06_critics.csv, the end of each run, and results/06_critics_curves.csv, the way there.
 """
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from tables import RESULTS, write_table
+from tables import RESULTS, write, write_table
 
 from dqngan_lib.data import digits
 from dqngan_lib.gan import GAN, GANSettings
@@ -95,8 +94,5 @@ def run(variant: str, seed: int) -> Mapping[str, float]:
 
 if __name__ == "__main__":
     write_table("06_critics", tuple(VARIANTS), run)
-    with (RESULTS / "06_critics_curves.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, CURVES[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(CURVES)
+    write(RESULTS / "06_critics_curves.csv", CURVES)
     print("wrote benchmarks/results/06_critics_curves.csv")

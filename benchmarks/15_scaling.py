@@ -13,7 +13,6 @@ follows.
 """
 
 import argparse
-import csv
 import math
 import os
 import signal
@@ -29,7 +28,7 @@ from typing import Any
 
 import torch
 from recipes import DCGAN, PATCHES
-from tables import RESULTS
+from tables import RESULTS, put
 from torch import Tensor, nn
 
 from dqngan_lib.causal_networks import CausalTransformer
@@ -284,35 +283,6 @@ def plan(cores: int) -> list[Way]:
     ]
 
 
-class Table:
-    """A CSV file in which a row replaces the one with the same key; written after each row."""
-
-    def __init__(self, path: Path, columns: list[str], keys: list[str]) -> None:
-        self.path, self.columns, self.keys = path, columns, keys
-        self.rows: list[dict[str, Any]] = []
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                self.rows = list(csv.DictReader(file))
-
-    def put(self, row: dict[str, Any]) -> None:
-        """Store a row, in the place of its predecessor or at the end."""
-        row = {column: str(row.get(column, "")) for column in self.columns}
-        print("  ".join(f"{row[c]}" for c in self.columns if row[c]), flush=True)
-        for number, old in enumerate(self.rows):
-            if all(old[key] == row[key] for key in self.keys):
-                self.rows[number] = row
-                break
-        else:
-            self.rows.append(row)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".csv.part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-        part.replace(self.path)
-
-
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
     """Raise TimeoutError in the block after so many seconds, where the system has alarms."""
@@ -384,27 +354,21 @@ def main() -> None:
     end = {"torch": torch.__version__.partition("+")[0]}
     keys = ["machine", "device", "threads", "dtype"]
     found = ["gigaflops", "gigabytes_per_second", "microseconds_per_call"]
-    limit_table = Table(
-        options.out.with_name(f"{options.out.stem}_limits.csv"),
-        [*keys, *found, "torch", "error"],
-        keys,
-    )
+    limits_out = options.out.with_name(f"{options.out.stem}_limits.csv")
+    empty = dict.fromkeys([*keys, *found, "torch", "error"])
     places = [("cuda", 1, dtype) for dtype in DTYPES] if on_gpu else []
     places += [("cpu", n, "float32") for n in dict.fromkeys((1, cores()))]
     places += [("cpu", 1, "bfloat16")]
     for place in places:
         row = attempt(lambda place=place: limits(*place), min(left(), 20))
-        limit_table.put(same | dict(zip(keys[1:], place, strict=True)) | row | end)
+        here = same | dict(zip(keys[1:], place, strict=True))
+        put(limits_out, empty | here | row | end, keys)
     columns = [*same, *asdict(Way("", "", 0))]
     # The switch and the score have one name; the column holds the score.
     columns.remove("digit_fid")
     columns.append("rounds")
     measured = ["images_per_second", "spread", "warm_up_seconds", "digit_fid"]
-    table = Table(
-        options.out,
-        [*columns, *measured, "torch", "error"],
-        columns,
-    )
+    empty = dict.fromkeys([*columns, *measured, "torch", "error"])
     for way in plan(cores()):
         if options.only and not {way.device, way.dtype} & set(options.only):
             continue
@@ -415,7 +379,8 @@ def main() -> None:
         row.pop("digit_fid")
         row["rounds"] = FID_UPDATES if way.digit_fid else "pieces"
         most = min(left(), 50 if way.device == "cuda" else 25 if on_gpu else 60)
-        table.put(same | row | attempt(lambda way=way: measure(way), most) | end)
+        row |= attempt(lambda way=way: measure(way), most)
+        put(options.out, empty | same | row | end, columns)
     deadline.cancel()
     print(f"wrote {options.out} in {time.perf_counter() - started:.0f} s")
 

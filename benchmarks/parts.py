@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import torch
-from rows import Row, machine, measure, spread
+from tables import Row, conditions, measure, spread
 from torch import Tensor
 from torch.nn import functional
 
@@ -197,7 +197,7 @@ def run(name: str, turn: int) -> Mapping[str, object]:
         call()
     order = ("ours", "bare") if turn % 2 == 0 else ("bare", "ours")
     measured = {side: microseconds(sides[side]) for side in order}
-    return {"ours": measured["ours"], "bare": measured["bare"], **machine()}
+    return {"ours": measured["ours"], "bare": measured["bare"], **conditions()}
 
 
 def report(rows: list[Row]) -> str:

@@ -25,7 +25,7 @@ from functools import cache
 
 import torch
 from recipes import DCGAN
-from rows import Row, machine, measure, spread
+from tables import Row, conditions, measure, spread
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -172,7 +172,7 @@ def run(side: str, seed: int) -> dict[str, object]:
     ours = train_ours(seed)
     measured = ours if side == "ours" else train_example(WIDTHS[side], seed, ours["cpu_seconds"])
     per_second = measured["pictures"] / measured["cpu_seconds"]
-    return {**measured, "pictures_per_second": per_second, **machine("torchvision")}
+    return {**measured, "pictures_per_second": per_second, **conditions("torchvision")}
 
 
 @cache

@@ -28,12 +28,12 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
-from rows import Row, machine, measure, spread
 from stable_baselines3 import DQN as PeerDQN
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv
+from tables import Row, conditions, measure, spread
 from torch import Tensor, nn
 
 from dqngan_lib.dqn import DQN, DQNSettings
@@ -365,7 +365,7 @@ def warm_up() -> None:
 def run(name: str, side: str, seed: int) -> dict[str, object]:
     """Measure one side in one world on one seed."""
     warm_up()
-    return {**train(name, side, seed), **machine("gymnasium", "stable-baselines3")}
+    return {**train(name, side, seed), **conditions("gymnasium", "stable-baselines3")}
 
 
 def report(rows: list[Row]) -> str:

@@ -10,7 +10,6 @@ In both the notebook must come to its end, and all its claims must hold. What ha
 """
 
 import argparse
-import csv
 import os
 import random
 import shutil
@@ -19,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -29,10 +27,11 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tables import RESULTS, put  # noqa: E402
+
 from dqngan_lib.installation import machine  # noqa: E402
 from tools import claims, notebooks  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results" / "robustness.csv"
 STRANGE = "我的 课程 (copy 2)"
 GREATEST_SEED = str(2**32 - 1)
 COPIED = ("benchmarks/results", "data", "dqngan_lib", "notebooks")
@@ -141,23 +140,6 @@ def outcome(notebook: NotebookNode) -> str:
     return "ok"
 
 
-def record(row: Mapping[str, object]) -> None:
-    """Put a row in the place of the one that this notebook had under this condition."""
-    rows = []
-    if RESULTS.exists():
-        with RESULTS.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    key = ("notebook", "condition")
-    rows = [old for old in rows if any(old[name] != row[name] for name in key)] + [dict(row)]
-    rows.sort(key=lambda old: (old["notebook"], old["condition"]))
-    part = RESULTS.with_suffix(".csv.part")
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row.keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    part.replace(RESULTS)
-
-
 def main() -> int:
     """Run the notebooks that were named under both conditions; return 0 when all is well."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -189,8 +171,7 @@ def main() -> int:
                 "machine": machine(),
                 "torch": torch.__version__.partition("+")[0],
             }
-            record(row)
-            print(row, flush=True)
+            put(RESULTS / "robustness.csv", row, ("notebook", "condition"))
     return 1 if bad else 0
 
 

@@ -1,6 +1,5 @@
-"""Comparisons with others: rows outlive an interruption, and the reports say what was measured."""
+"""Comparisons with others: both sides do the same work, and the report says what was measured."""
 
-import csv
 import importlib
 import math
 import sys
@@ -18,58 +17,8 @@ def script(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     before = set(sys.modules)
     yield importlib.import_module
-    for name in {"rows", "recipes", "peers_dqn", "peers_dcgan", "parts"} - before:
+    for name in {"tables", "recipes", "peers_dqn", "peers_dcgan", "parts"} - before:
         sys.modules.pop(name, None)
-
-
-def measured(script, monkeypatch, path: Path, *arguments: str, fails_at: int = 99) -> list[tuple]:
-    """Measure two sides on some seeds; return what was run, and leave the rows in a file."""
-    rows, ran = script("rows"), []
-
-    def run(side: str, seed: int) -> dict[str, float]:
-        if len(ran) == fails_at:
-            raise KeyboardInterrupt
-        ran.append((side, seed))
-        return {"value": seed + math.pi, "never": math.inf}
-
-    monkeypatch.setattr(sys, "argv", ["script", "--out", str(path), *arguments])
-    rows.measure(
-        "table", ("side",), lambda seed: [("a",), ("b, c",)], run, lambda rows: "", range(2)
-    )
-    return ran
-
-
-def test_each_row_is_kept_and_none_is_measured_twice(script, monkeypatch, tmp_path):
-    path = tmp_path / "table.csv"
-    with pytest.raises(KeyboardInterrupt):
-        measured(script, monkeypatch, path, fails_at=3)
-    assert measured(script, monkeypatch, path) == [("b, c", 1)]
-    assert measured(script, monkeypatch, path, "--seeds", "1", "3") == [("a", 3), ("b, c", 3)]
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["side"], row["seed"]) for row in rows] == [
-        (side, seed) for seed in "013" for side in ("a", "b, c")
-    ]
-    assert rows[0]["value"] == "3.1416"
-    assert math.isinf(float(rows[0]["never"]))
-
-
-def test_files_of_several_processes_are_put_together(script, monkeypatch, tmp_path):
-    parts = [str(tmp_path / f"{seed}.csv") for seed in (10, 2)]
-    for part, seed in zip(parts, ("10", "2"), strict=True):
-        measured(script, monkeypatch, Path(part), "--seeds", seed)
-    together = tmp_path / "together.csv"
-    assert measured(script, monkeypatch, together, "--report", *parts) == []
-    rows = script("rows").read(together)
-    assert [(row["side"], row["seed"]) for row in rows] == [
-        (side, seed) for side in ("a", "b, c") for seed in ("2", "10")
-    ]
-
-
-def test_a_spread_is_median_least_and_greatest(script):
-    spread = script("rows").spread
-    assert spread([5.0, 1.0, 3.0]) == "3 (1 to 5)"
-    assert spread([]) == "–"
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from tools.notebooks import ROOT, find
 SCRIPT = ROOT / "benchmarks" / "robustness.py"
 spec = importlib.util.spec_from_file_location("robustness", SCRIPT)
 robustness = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(robustness)
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(SCRIPT.parent)
+    spec.loader.exec_module(robustness)
 
 
 @pytest.fixture(autouse=True)

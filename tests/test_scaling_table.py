@@ -1,6 +1,5 @@
-"""The table of notebook 15: rows replace their predecessors, and one that fails says why."""
+"""The table of notebook 15: what is measured, and a row that fails says why."""
 
-import csv
 import importlib.util
 import sys
 import time
@@ -21,16 +20,6 @@ def script():
         patch.setitem(sys.modules, spec.name, module)
         spec.loader.exec_module(module)
         yield module
-
-
-def test_a_row_replaces_the_one_with_its_key_and_leaves_the_others(script, tmp_path):
-    path = tmp_path / "new" / "table.csv"
-    for machine, value in (("a", 1), ("b", 2), ("a", 3)):
-        table = script.Table(path, ["machine", "value", "error"], ["machine"])
-        table.put({"machine": machine, "value": value})
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [(row["machine"], row["value"]) for row in csv.DictReader(file)]
-    assert rows == [("a", "3"), ("b", "2")]
 
 
 def test_a_row_that_fails_or_takes_too_long_says_so(script, capsys):
