@@ -21,7 +21,6 @@ import time
 from pathlib import Path
 
 import torch
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,17 +98,10 @@ def interrupted(path: Path, after: float) -> tuple[str, str]:
         The interrupted cell, and "ok" or what went wrong.
     """
     notebook = notebooks.read(path)
-    client = NotebookClient(
-        notebook,
-        kernel_name="python3",
-        timeout=notebooks.CELL_TIMEOUT,
-        allow_errors=True,
-        extra_arguments=["--log-level=ERROR"],
-        resources={"metadata": {"path": str(path.parent)}},
-    )
+    client = notebooks.client_of(path, notebook, allow_errors=True)
     pressed = threading.Event()
     hit = "none: the notebook was faster"
-    with client.setup_kernel(env=os.environ | {"COURSE_NOTEBOOK": path.stem}):
+    with client.setup_kernel(env=notebooks.surroundings(path)):
 
         def press() -> None:
             pressed.set()

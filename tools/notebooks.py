@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
@@ -144,20 +144,9 @@ def execute(
             if line.startswith("✓"):
                 print(f"           {line}", flush=True)
 
-    client = NotebookClient(
-        notebook,
-        kernel_name="python3",
-        timeout=CELL_TIMEOUT,
-        allow_errors=allow_errors,
-        # Spares the reader the kernel's word that it listens, locally, without encryption.
-        extra_arguments=["--log-level=ERROR"],
-        resources={"metadata": {"path": str(path.parent)}},
-        on_cell_execute=before,
-        on_cell_executed=after,
-    )
-    environment = os.environ | {"COURSE_NOTEBOOK": path.stem} | (environment or {})
+    client = client_of(path, notebook, allow_errors, on_cell_execute=before, on_cell_executed=after)
     try:
-        return client.execute(env=environment)
+        return client.execute(env=surroundings(path) | (environment or {}))
     except CellExecutionError as error:
         raise NotebookError(f"{path.name} stopped at a cell that failed:\n{error}") from error
     except CellTimeoutError as error:
@@ -166,6 +155,34 @@ def execute(
         raise NotebookError(
             f"{path.name}: the kernel stopped (interrupted, or out of memory)"
         ) from error
+
+
+def client_of(
+    path: Path, notebook: NotebookNode, allow_errors: bool, **events: Callable[..., None]
+) -> NotebookClient:
+    """Return what runs the cells of a notebook, in a kernel that is not started yet.
+
+    Args:
+        path: Where the notebook is; it runs in that folder.
+        notebook: What stands in it. Outputs are changed in place.
+        allow_errors: Whether a cell that fails is left with its error, instead of raising it.
+        **events: What is called before or after each cell; see `NotebookClient`.
+    """
+    return NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=CELL_TIMEOUT,
+        allow_errors=allow_errors,
+        # Spares the reader the kernel's word that it listens, locally, without encryption.
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(path.parent)}},
+        **events,
+    )
+
+
+def surroundings(path: Path) -> dict[str, str]:
+    """Return the variables of a notebook's kernel: those of this process, and its name."""
+    return os.environ | {"COURSE_NOTEBOOK": path.stem}
 
 
 def first_line(source: str) -> str:
