@@ -189,22 +189,38 @@ class DQNGAN:
         explore = torch.rand(action.shape, generator=self.random) < self.settings.epsilon
         return torch.where(explore, anything, action)
 
-    def update_discriminator(self, real: Batch, fake: Batch) -> dict[str, Tensor]:
+    def update_discriminator(
+        self, real: Batch, fake: Batch, branches: int = 0
+    ) -> dict[str, Tensor]:
         """Take one gradient step on real and fake steps, each judged after its action.
 
         With `expected_fakes` the loss of a fake state is its mean over all actions, each with the
         probability q(a|s) that the present sampler gives it: the same loss on average, without
-        the luck of the draw, and every action's logit learns. `fake` then needs no `action`.
+        the luck of the draw, and every action's logit learns. `fake` then needs no `action`, and
+        a branch (see `dqngan_play.branch`) needs no look of its own: the logits of a real state
+        are those of the real action and of all that the sampler might do there.
+
+        Args:
+            real: Real steps.
+            fake: The sampler's steps.
+            branches: In how many of the real states the sampler's actions are judged as well;
+                for `expected_fakes` alone, at most as many as there are real states.
 
         Returns:
             Means over the batch, without gradients: the loss and both logits.
+
+        Raises:
+            ValueError: `branches` is out of its range, or asked for with drawn fakes.
         """
+        most = len(real["observation"]) if self.settings.expected_fakes else 0
+        require(0 <= branches <= most, "branches", branches, f"from 0 to {most}")
         states = torch.cat([real["observation"], fake["observation"]]).to(self.device)
         sizes = [len(real["observation"]), len(fake["observation"])]
         real_values, fake_values = self.discriminator(states).split(sizes)
         real_logits = _taken(real_values, real["action"])
         if self.settings.expected_fakes:
-            q = self.log_q(fake["observation"]).exp()
+            fake_values = torch.cat([real_values[:branches], fake_values])
+            q = self.log_q(torch.cat([states[:branches], states[sizes[0] :]])).exp()
             fake_logits = (q * fake_values).sum(1)
             loss = softplus(-real_logits).mean() + (q * softplus(fake_values)).sum(1).mean()
         else:

@@ -120,13 +120,13 @@ def branch(agent: DQNGAN, real: Batch, fake: Batch, count: int) -> Batch:
         count: How many are replaced.
 
     Returns:
-        `observation`, as many as in `fake`, and `action` unless `expected_fakes` needs none.
+        `observation` and `action`, as many as in `fake`.
     """
     state = real["observation"][:count]
-    mixed = {"observation": torch.cat([state, fake["observation"][count:]])}
-    if not agent.settings.expected_fakes:
-        mixed["action"] = torch.cat([agent.answer(state), fake["action"][count:]])
-    return mixed
+    return {
+        "observation": torch.cat([state, fake["observation"][count:]]),
+        "action": torch.cat([agent.answer(state), fake["action"][count:]]),
+    }
 
 
 @torch.no_grad()

@@ -27,7 +27,9 @@ class DQNGANTrainSettings:
     updates: int = 2_000
     """Rounds: play, one step of the discriminator, one of the Q-network."""
     batch_size: int = 64
-    """Rows in each gradient step: real, as many fake, and in the Q-network's step fake only."""
+    """Rows in the discriminator's gradient step: so many real, and as many fake."""
+    q_share: float = 1.0
+    """Rows in the Q-network's gradient step, all of the sampler's own, as a share of these."""
     steps_per_round: int = 1
     """Steps of each canvas in a round; canvases with whole episodes play one episode instead."""
     replay_rounds: int = 10
@@ -48,6 +50,7 @@ class DQNGANTrainSettings:
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         for name in ("newest_share", "branch_share", "learning_rate_end"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
+        require(0 < self.q_share <= 1, "q_share", self.q_share, "above 0, at most 1")
         every, most = self.evaluate_every, self.updates
         require(1 <= every <= most, "evaluate_every", every, f"from 1 to updates={most}")
 
@@ -189,11 +192,17 @@ class _Run:
             len(self.real["action"]), (settings.batch_size,), generator=self.order
         )
         real = {name: self.real[name][chosen] for name in ("observation", "action")}
+        branches = round(settings.branch_share * settings.batch_size)
         fake = self.replay.sample(settings.batch_size)
-        if settings.branch_share > 0:
-            fake = branch(agent, real, fake, round(settings.branch_share * settings.batch_size))
-        measured = agent.update_discriminator(real, fake)
-        measured["q_loss"] = agent.update_q(self.replay.sample(settings.batch_size))
+        if agent.settings.expected_fakes:
+            own = {"observation": fake["observation"][branches:]}
+            measured = agent.update_discriminator(real, own, branches)
+        else:
+            if branches > 0:
+                fake = branch(agent, real, fake, branches)
+            measured = agent.update_discriminator(real, fake)
+        learnt_from = self.replay.sample(max(1, round(settings.q_share * settings.batch_size)))
+        measured["q_loss"] = agent.update_q(learnt_from)
         return measured
 
     def learning_rates_fall(self) -> None:

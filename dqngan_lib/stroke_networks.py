@@ -82,7 +82,7 @@ class CopyNetwork(nn.Module):
     """
 
     def __init__(
-        self, strokes: int = 12, width: int = 40, dilations: tuple[int, ...] = (1, 2, 3, 1)
+        self, strokes: int = 12, width: int = 32, dilations: tuple[int, ...] = (1, 2, 3, 1)
     ) -> None:
         super().__init__()
         positive_sizes(strokes=strokes, width=width)

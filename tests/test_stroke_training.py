@@ -47,15 +47,18 @@ def test_an_answer_has_the_shape_of_the_actions():
     assert torch.equal(agent.answer(tokens), tokens)
 
 
+@pytest.mark.parametrize("expected", [False, True])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_only_the_discriminator_sees_real_canvases(share, monkeypatch):
-    agent = painter()
+def test_only_the_discriminator_sees_real_canvases(share, expected, monkeypatch):
+    agent = painter(expected_fakes=expected)
     seen = {"discriminator": [], "q": []}
     update_discriminator, update_q = agent.update_discriminator, agent.update_q
 
-    def judge(real, fake):
-        seen["discriminator"].append(fake["observation"])
-        return update_discriminator(real, fake)
+    def judge(real, fake, branches=0):
+        states = [real["observation"][:branches], fake["observation"]]
+        seen["discriminator"].append(torch.cat(states))
+        assert len(seen["discriminator"][-1]) == 8
+        return update_discriminator(real, fake, branches)
 
     def learn(batch):
         seen["q"].append(batch["observation"])
@@ -136,6 +139,42 @@ def test_an_expected_fake_is_the_mean_of_drawn_ones(shape):
     expected = torch.nn.functional.softplus(-f[1]) + q @ torch.nn.functional.softplus(f)
     assert measured["discriminator_loss"].item() == pytest.approx(expected.item(), abs=1e-5)
     assert measured["fake_logit"].item() == pytest.approx((q @ f).item(), abs=1e-5)
+
+
+def test_a_branch_in_place_is_a_fake_in_that_real_state():
+    """One look at a real state gives what two looks give, the second as a fake state."""
+    real, own = REAL, {"observation": StrokeCanvas(5, 2, 3).reset(seed=0)[0]}
+    twice = {"observation": torch.cat([real["observation"][:4], own["observation"]])}
+    measured, weights = [], []
+    for fake, branches in ((own, 4), (twice, 0)):
+        agent = painter(expected_fakes=True)
+        with torch.no_grad():
+            agent.sampler.dense_head.bias[42] = 5.0
+            agent.discriminator.dense_head.bias[:1_000] = 1.0
+        measured.append(agent.update_discriminator(real, fake, branches))
+        weights.append(agent.discriminator.gather.weight)
+    for name, value in measured[0].items():
+        assert value.item() == pytest.approx(measured[1][name].item(), abs=1e-5), name
+    assert torch.allclose(*weights, atol=1e-5)
+
+
+def test_branches_in_place_are_for_expected_fakes_and_no_more_than_real_states():
+    fake = {"observation": REAL["observation"], "action": REAL["action"]}
+    with pytest.raises(ValueError, match="branches must be from 0 to 0"):
+        painter().update_discriminator(REAL, fake, branches=1)
+    with pytest.raises(ValueError, match="branches must be from 0 to 6"):
+        painter(expected_fakes=True).update_discriminator(REAL, fake, branches=7)
+
+
+def test_the_q_network_may_learn_from_fewer_rows(monkeypatch):
+    agent, rows = painter(), []
+    update_q = agent.update_q
+    monkeypatch.setattr(agent, "update_q", lambda b: rows.append(len(b["action"])) or update_q(b))
+    settings = DQNGANTrainSettings(updates=2, batch_size=8, q_share=0.25, evaluate_every=2)
+    train_dqngan(agent, StrokeCanvas(4, 2, 3), REAL, settings=settings, seed=0)
+    assert rows == [2, 2]
+    with pytest.raises(ValueError, match="q_share"):
+        DQNGANTrainSettings(q_share=0.0)
 
 
 def test_drawn_fakes_have_the_same_loss_on_average():
