@@ -1,7 +1,8 @@
 """Notebooks under unkind conditions: `python benchmarks/robustness.py 01 02`, or all.
 
 - **elsewhere**: the course lies in a folder with spaces and Chinese characters, nothing in it can
-  be written, no address outside this machine can be reached, and the seed is the greatest allowed.
+  be written, no address outside this machine can be reached, and the seed is the greatest allowed
+  or the one of `--course-seed`.
 - **interrupted**: the ■ button at a random moment; then the interrupted cell is run again, and the
   rest of the notebook after it.
 
@@ -32,7 +33,7 @@ from dqngan_lib.installation import machine  # noqa: E402
 from tools import claims, notebooks  # noqa: E402
 
 STRANGE = "我的 课程 (copy 2)"
-GREATEST_SEED = str(2**32 - 1)
+GREATEST_SEED = 2**32 - 1
 COPIED = ("benchmarks/results", "data", "dqngan_lib", "notebooks")
 GUARD = '''
 import os
@@ -61,30 +62,29 @@ sys.addaudithook(guard)
 """A module `sitecustomize`, which Python imports before anything else."""
 
 
-def elsewhere(path: Path, folder: Path) -> str:
+def elsewhere(path: Path, folder: Path, environment: dict[str, str]) -> NotebookNode:
     """Run a notebook in a read-only copy of the course at an unkind path, offline.
 
     Args:
         path: The notebook.
         folder: Where the copy is made.
+        environment: Further variables, such as `COURSE_SEED`.
 
     Returns:
-        "ok", or what went wrong.
+        The notebook with its outputs, errors among them.
     """
     course, guard = folder / STRANGE, folder / "guard"
     guard.mkdir()
     (guard / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
     for name in COPIED:
         shutil.copytree(ROOT / name, course / name, ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {
+    environment = environment | {
         "PYTHONPATH": os.pathsep.join([str(guard), str(course)]),
         "COURSE_GUARDED": str(course),
-        "COURSE_SEED": GREATEST_SEED,
     }
-    notebook = notebooks.execute(
+    return notebooks.execute(
         course / "notebooks" / path.name, allow_errors=True, environment=environment
     )
-    return outcome(notebook)
 
 
 def interrupted(path: Path, after: float) -> tuple[str, str]:
@@ -138,6 +138,9 @@ def main() -> int:
     parser.add_argument("notebooks", nargs="*", help="numbers, names or paths; default all")
     parser.add_argument("--only", choices=("elsewhere", "interrupted"), help="one condition alone")
     parser.add_argument("--seed", type=int, default=0, help="decides when to interrupt")
+    parser.add_argument(
+        "--course-seed", type=int, default=GREATEST_SEED, help="the notebook's own, elsewhere"
+    )
     arguments = parser.parse_args()
     notebooks.go_headless()
     known = {row["notebook"]: float(row["seconds"]) for row in claims.load()}
@@ -149,8 +152,10 @@ def main() -> int:
                 continue
             started, where = time.perf_counter(), ""
             if condition == "elsewhere":
+                where = f"seed {arguments.course_seed}"
+                seed = {"COURSE_SEED": str(arguments.course_seed)}
                 with tempfile.TemporaryDirectory() as folder:
-                    result = elsewhere(path, Path(folder))
+                    result = outcome(elsewhere(path, Path(folder), seed))
             else:
                 where, result = interrupted(path, moment)
             bad += result != "ok"
