@@ -1,6 +1,7 @@
 """What `check`, `hint` and `solution` say, whatever they are given."""
 
 import functools
+import random
 import sys
 import types
 
@@ -255,6 +256,25 @@ def test_stopping_an_endless_answer_is_no_answer():
 
     with pytest.raises(KeyboardInterrupt):
         check("99.1", interrupted)
+
+
+def test_an_answer_does_not_change_the_random_numbers_of_the_notebook():
+    def restless(x):
+        torch.manual_seed(7)
+        np.random.seed(7)
+        random.seed(7)
+        return 2 * x + 0 * (torch.rand(1).item() + np.random.rand() + random.random())
+
+    def numbers():
+        return torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()
+
+    for answer in (restless, lambda x: restless(x) / 0):
+        verdicts = []
+        for judged in (False, True):
+            torch.manual_seed(0), np.random.seed(0), random.seed(0)
+            verdicts.append(judge("99.1", answer)[0] if judged else numbers())
+        assert numbers() == verdicts[0]
+        assert verdicts[1] == ("right" if answer is restless else "wrong")
 
 
 def test_strict_raises_unless_right(monkeypatch, capsys):

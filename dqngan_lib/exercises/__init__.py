@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from dqngan_lib.exercises.base import Exercise, Wrong, is_empty
+from dqngan_lib.exercises.base import Exercise, Wrong, chance_as_before, is_empty
 
 _hints_shown: dict[str, int] = {}
 
@@ -42,6 +42,8 @@ def find(name: str) -> Exercise:
 def judge(name: str, answer: Callable[..., Any]) -> tuple[str, str]:
     """Return "right", "wrong" or "not attempted", and a message that says why.
 
+    The random numbers that come afterwards are those that would have come without it.
+
     Args:
         name: The exercise, such as "02.1".
         answer: The learner's function.
@@ -52,7 +54,8 @@ def judge(name: str, answer: Callable[..., Any]) -> tuple[str, str]:
     if is_empty(answer):
         return "not attempted", "replace the ... in the cell with your code, then run it again"
     try:
-        exercise.check(answer)
+        with chance_as_before():
+            exercise.check(answer)
     except Wrong as mistake:
         return "wrong", str(mistake)
     except (Exception, SystemExit) as error:

@@ -2,10 +2,13 @@
 
 import dis
 import inspect
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Parameter
@@ -29,6 +32,21 @@ class Exercise:
     """A right answer; its source is what `solution` shows."""
     praise: str = ""
     """What a right answer has shown, in a sentence."""
+
+
+@contextmanager
+def chance_as_before() -> Iterator[None]:
+    """Leave the random numbers of Python, NumPy and torch as they were found.
+
+    A notebook must show the same numbers whether its exercises are solved or not.
+    """
+    python, arrays = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(arrays)
 
 
 def is_empty(function: Callable[..., Any]) -> bool:
