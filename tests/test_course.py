@@ -588,6 +588,18 @@ def test_a_study_of_fewer_seeds_keeps_the_others_and_drops_claims_that_are_gone(
     assert [row["seed"] for row in rows(results)] == ["0", "1"]
 
 
+def test_claims_after_one_that_failed_are_not_taken_for_gone(tmp_path, results):
+    fails_on_1 = "claim('first', seed, at_most=0)\nclaim('second', seed, at_most=9)"
+    path = save(tmp_path, small_notebook(CLAIMING[0], fails_on_1))
+    assert study.main([str(path), "--seeds", "1"]) == 0
+    assert study.main([str(path), "--seeds", "2"]) == 1
+    assert {(row["claim"], row["seed"]) for row in rows(results)} == {
+        ("first", "0"),
+        ("second", "0"),
+        ("first", "1"),
+    }
+
+
 # --- course.py test ---
 
 

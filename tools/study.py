@@ -158,14 +158,16 @@ def quietly(path: Path, seed: int) -> Result:
 def keep(path: Path, seed: int, rows: list[Row], broken: list[str], state: str) -> None:
     """Store what one run measured, and note that it is done unless a cell broke.
 
-    After a whole run, rows of claims that the notebook no longer makes go, on all seeds.
+    After a whole run, rows of claims that the notebook no longer makes go, on all seeds. A run in
+    which a claim failed is not whole: the rest of that cell did not run, nor the claims in it.
     """
     made = {claim_of(row) for row in rows}
+    whole = not broken and all(margin(row) >= 0 for row in rows)
 
     def stays(row: Row) -> bool:
         if row["notebook"] != path.stem:
             return True
-        return row["seed"] != seed and (bool(broken) or claim_of(row) in made)
+        return row["seed"] != seed and (not whole or claim_of(row) in made)
 
     # Another study may have written since: what is not this run's stays as it is now.
     with alone():
