@@ -7,8 +7,8 @@ import pytest
 from tools import claims
 from tools.notebooks import NOTEBOOKS, printed, read
 
-SEEDS = {0, 1}
-"""The fewest on which a claim may have been measured; the tables say on how many it was."""
+SEEDS = {0, 1, 2, 3, 4}
+"""Where each claim was measured, as README.md says."""
 STATED = re.compile(r"^✓ (.+) (≥|≤|between) (\S+(?: and \S+)?) \(measured .*\)$", re.MULTILINE)
 
 
@@ -27,7 +27,7 @@ def test_the_tables_are_those_of_the_study():
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_every_claim_was_measured_on_more_than_one_seed(path):
+def test_every_claim_was_measured_on_every_seed(path):
     mine = [s for s in claims.summaries(claims.load()) if s.notebook == path.stem]
     assert {(s.claim, s.relation, s.bound) for s in mine} == stated(path)
     assert {s.claim: s.seeds for s in mine if not set(s.seeds) >= SEEDS} == {}
