@@ -268,13 +268,17 @@ def test_an_answer_does_not_change_the_random_numbers_of_the_notebook():
     def numbers():
         return torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()
 
-    for answer in (restless, lambda x: restless(x) / 0):
-        verdicts = []
-        for judged in (False, True):
-            torch.manual_seed(0), np.random.seed(0), random.seed(0)
-            verdicts.append(judge("99.1", answer)[0] if judged else numbers())
-        assert numbers() == verdicts[0]
-        assert verdicts[1] == ("right" if answer is restless else "wrong")
+    def seed_all():
+        torch.manual_seed(0)
+        np.random.seed(0)
+        random.seed(0)
+
+    seed_all()
+    undisturbed = numbers()
+    for answer, verdict in ((restless, "right"), (lambda x: restless(x) / 0, "wrong")):
+        seed_all()
+        assert judge("99.1", answer)[0] == verdict
+        assert numbers() == undisturbed
 
 
 def test_strict_raises_unless_right(monkeypatch, capsys):
