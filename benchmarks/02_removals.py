@@ -1,6 +1,6 @@
 """CartPole with one thing removed at a time: the table of notebook 02, section 7.
 
-Run `python benchmarks/02_removals.py`, or `python course.py study 02`.
+Run `python benchmarks/02_removals.py`, or `python3 course.py study 02`.
 """
 
 from collections.abc import Mapping

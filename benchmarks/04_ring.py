@@ -1,6 +1,6 @@
 """Eight Gaussians on a ring, recipe by recipe: the table of notebook 04, section 6.
 
-Run `python benchmarks/04_ring.py`, or `python course.py study 04`.
+Run `python benchmarks/04_ring.py`, or `python3 course.py study 04`.
 """
 
 from collections.abc import Mapping

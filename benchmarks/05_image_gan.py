@@ -1,6 +1,6 @@
 """Digits from noise on three seeds, and what goes wrong: the table of notebook 05, section 9.
 
-Run `python benchmarks/05_image_gan.py`, or `python course.py study 05`.
+Run `python benchmarks/05_image_gan.py`, or `python3 course.py study 05`.
 """
 
 import time

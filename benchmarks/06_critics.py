@@ -1,6 +1,6 @@
 """One budget, five ways to hold a critic: the table and the curves of notebook 06, section 6.
 
-Run `python benchmarks/06_critics.py`, or `python course.py study 06`. It writes
+Run `python benchmarks/06_critics.py`, or `python3 course.py study 06`. It writes
 results/06_critics.csv, the end of each run, and results/06_critics_curves.csv, the way there.
 """
 

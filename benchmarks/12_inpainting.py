@@ -1,6 +1,6 @@
 """Holes filled with a discriminator's word of several weights, and by a CNN: notebook 12's table.
 
-Run `python benchmarks/12_inpainting.py`, or `python course.py study 12`. It writes
+Run `python benchmarks/12_inpainting.py`, or `python3 course.py study 12`. It writes
 results/12_inpainting.csv.
 """
 

@@ -1,6 +1,6 @@
 """The same trainings on this machine in several ways: the tables of notebook 15.
 
-Run `python benchmarks/15_scaling.py`, or `python course.py study 15`. It takes about three minutes
+Run `python benchmarks/15_scaling.py`, or `python3 course.py study 15`. It takes about three minutes
 on two cores, two on a machine with a GPU. Rows of other machines stay in the file. Each row is
 written as soon as it is measured; one that fails says why in the column `error`, and the next one
 follows.
