@@ -14,15 +14,14 @@ import argparse
 import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import torch
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -61,6 +60,40 @@ sys.addaudithook(guard)
 '''
 """A module `sitecustomize`, which Python imports before anything else."""
 
+BUTTON = """
+import signal
+import threading
+import time
+from pathlib import Path
+
+main, running, pressed = threading.main_thread().ident, threading.Event(), threading.Event()
+
+
+def begin(info):
+    running.set()
+
+
+def end(result):
+    running.clear()
+    if pressed.is_set():
+        Path(mark).touch()
+
+
+def press():
+    time.sleep(after)
+    while not running.is_set():
+        running.wait()
+    pressed.set()
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+shell.events.register("pre_run_cell", begin)
+shell.events.register("post_run_cell", end)
+threading.Thread(target=press, daemon=True).start()
+"""
+"""The kernel presses the button itself, while a cell runs. A signal from outside may come between
+two cells. Then ipykernel can lose the request to run the next one, which waits for ever."""
+
 
 def elsewhere(path: Path, folder: Path, environment: dict[str, str]) -> NotebookNode:
     """Run a notebook in a read-only copy of the course at an unkind path, offline.
@@ -92,32 +125,31 @@ def interrupted(path: Path, after: float) -> tuple[str, str]:
 
     Args:
         path: The notebook.
-        after: Seconds from its first cell to the interrupt.
+        after: Seconds from its first cell to the interrupt, or to that of the next cell to run.
 
     Returns:
         The interrupted cell, and "ok" or what went wrong.
     """
     notebook = notebooks.read(path)
     client = notebooks.client_of(path, notebook, allow_errors=True)
-    pressed = threading.Event()
     hit = "none: the notebook was faster"
-    with client.setup_kernel(env=notebooks.surroundings(path)):
-
-        def press() -> None:
-            pressed.set()
-            os.kill(client.km.provisioner.pid, signal.SIGINT)
-
-        button = threading.Timer(after, press)
-        button.start()
-        for index, cell in enumerate(notebook.cells):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        client.setup_kernel(env=notebooks.surroundings(path)),
+    ):
+        mark = Path(folder) / "pressed"
+        known = f"{{'shell': get_ipython(), 'after': {after}, 'mark': {str(mark)!r}}}"
+        notebook.cells.insert(0, new_code_cell(f"exec({BUTTON!r}, {known})"))
+        client.execute_cell(notebook.cells[0], 0)
+        for index, cell in enumerate(notebook.cells[1:], start=1):
             if cell.cell_type != "code":
                 continue
-            before = pressed.is_set()
+            before = mark.exists()
             client.execute_cell(cell, index)
-            if pressed.is_set() and not before:
+            if mark.exists() and not before:
                 hit = notebooks.first_line(cell.source)
                 client.execute_cell(cell, index)
-        button.cancel()
+    del notebook.cells[0]
     return hit, outcome(notebook)
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.small_notebooks import save, small_notebook
+from tools import notebooks
 from tools.notebooks import ROOT, find
 
 SCRIPT = ROOT / "benchmarks" / "robustness.py"
@@ -79,6 +80,15 @@ def test_a_notebook_that_does_not_recover_is_named(tmp_path):
     )
     _, result = robustness.interrupted(save(tmp_path, notebook), after=3)
     assert result == "code cell 3: AssertionError: ran twice"
+
+
+def test_the_button_is_never_pressed_between_two_cells(tmp_path, monkeypatch):
+    """There it could swallow the request to run the next cell, which would wait for ever."""
+    monkeypatch.setattr(notebooks, "CELL_TIMEOUT", 30)
+    path = save(tmp_path, small_notebook(*["x = 1"] * 40, "import time; time.sleep(60)"))
+    for after in (0.0, 0.1, 0.2, 0.3):
+        _, result = robustness.interrupted(path, after)
+        assert result == "ok"
 
 
 @pytest.mark.parametrize("after", [4.0, 9.0])
