@@ -40,6 +40,27 @@ class Results:
         numbers = self.column(variant, name)
         return sum(numbers) / len(numbers) if numbers else math.nan
 
+    def around(
+        self, variant: str, name: str, *, plus: float = 0, share: float = 0, digits: int = 0
+    ) -> tuple[float, float]:
+        """Return where a live run of a stored row must lie: its spread over seeds, and a margin.
+
+        Args:
+            variant: One of `variants`.
+            name: The name of a column.
+            plus: What is taken off the least number and added to the greatest.
+            share: The same, as a share of either.
+            digits: Digits after the point to which both bounds are rounded.
+
+        Raises:
+            ValueError: Nothing was measured, or see `column`.
+        """
+        numbers = self.column(variant, name)
+        if not numbers:
+            raise ValueError(f"{name!r} of {variant!r} was not measured on any seed")
+        low, high = (1 - share) * min(numbers) - plus, (1 + share) * max(numbers) + plus
+        return round(low, digits), round(high, digits)
+
     def side_by_side(self, variant: str, name: str, digits: int = 0, factor: float = 1) -> str:
         """Write `column` as text, seed by seed: "16.7 · 14.8 · 16.7".
 

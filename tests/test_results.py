@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from dqngan_lib.results import read_results
+from dqngan_lib.results import Results, read_results
 
 FIRST = "variant,seed,fid,seconds\nlarge,0,1.5,30\nlarge,1,2.5,31\nsmall,0,nan,3\nsmall,1,4,nan\n"
 SECOND = "variant,seed,fid,recall\nother,0,8,0.5\n"
@@ -42,6 +42,13 @@ def test_the_mean_of_nothing_is_not_a_number(tmp_path):
 def test_numbers_are_written_side_by_side(results):
     assert results.side_by_side("large", "fid", 1) == "1.5 · 2.5"
     assert results.side_by_side("other", "recall", factor=100) == "50"
+
+
+def test_a_live_run_must_lie_around_the_row(results):
+    assert results.around("large", "fid", plus=0.26, digits=1) == (1.2, 2.8)
+    assert results.around("large", "seconds", share=0.1) == (27, 34)
+    with pytest.raises(ValueError, match="'fid' of 'never' was not measured"):
+        Results(({"variant": "never", "fid": "nan"},)).around("never", "fid")
 
 
 @pytest.mark.parametrize(
