@@ -380,7 +380,7 @@ def report(rows: list[Row]) -> str:
 
     for name, task in TASKS.items():
         ours = {where(row): row for row in rows if (row["task"], row["side"]) == (name, "ours")}
-        lines.append(f"\n{name}: median (least to greatest) over seeds; bar {task.bar:g}")
+        lines.append(f"\n{name}: median (least to greatest) over runs; bar {task.bar:g}")
         for side in SIDES:
             mine = [row for row in rows if (row["task"], row["side"]) == (name, side)]
             pairs = [(row, ours[where(row)]) for row in mine if where(row) in ours]
