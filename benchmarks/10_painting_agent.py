@@ -36,7 +36,7 @@ LEARNING = DQNGANSettings(
     generator_memory=0.997,
 )
 ROUNDS = DQNGANTrainSettings(
-    updates=2_000,
+    updates=1_600,
     batch_size=128,
     q_share=0.25,
     steps_per_round=1,
@@ -44,7 +44,7 @@ ROUNDS = DQNGANTrainSettings(
     newest_share=0.0,
     branch_share=0.75,
     learning_rate_end=0.3,
-    evaluate_every=500,
+    evaluate_every=400,
 )
 ASKED = torch.arange(2_000) % 10
 TEMPERATURES = (1.0, 0.7, 0.5, 0.35)
