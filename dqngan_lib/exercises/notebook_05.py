@@ -262,7 +262,7 @@ EXERCISES = (
             "((mean_1 - mean_2) ** 2 + (var_1.sqrt() - var_2.sqrt()) ** 2), then the sum.",
         ),
         frechet_diagonal,
-        "You have the score without its matrix root, and can see what each term punishes.",
+        "you have the score without its matrix root, and can see what each term punishes",
     ),
     Exercise(
         "05.2",
@@ -273,7 +273,7 @@ EXERCISES = (
             "Keep only the shares above 0, then take minus the sum of p ln p.",
         ),
         entropy_of_classes,
-        "A histogram has become one number, and missing classes do no harm to it.",
+        "a histogram has become one number, and missing classes do no harm to it",
     ),
     Exercise(
         "05.3",
@@ -284,7 +284,7 @@ EXERCISES = (
             "Take the least of each row: `.min(1).values`.",
         ),
         nearest_distance,
-        "With this you can look for copies in any set of pictures.",
+        "with this you can look for copies in any set of pictures",
     ),
     Exercise(
         "05.4",
@@ -295,7 +295,7 @@ EXERCISES = (
             "(embedding[labels] * features).sum(1) is e(y)·φ(x) for each picture.",
         ),
         projection_logit,
-        "The discriminator can now say: a fine 7, but I was promised a 3.",
+        "the discriminator can now say: a fine 7, but I was promised a 3",
     ),
     Exercise(
         "05.5",
@@ -306,6 +306,6 @@ EXERCISES = (
             "If θ is nearly 0 the sine is too: return the straight line there.",
         ),
         spherical_point,
-        "Every step of your walk has a length that the generator has seen in training.",
+        "every step of your walk has a length that the generator has seen in training",
     ),
 )

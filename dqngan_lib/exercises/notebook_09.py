@@ -179,7 +179,7 @@ EXERCISES = (
             "Square, sum over the last dimension, argmin(1).",
         ),
         nearest_patches,
-        "A picture is now a short list of whole numbers, and a DQN can choose whole numbers.",
+        "a picture is now a short list of whole numbers, and a DQN can choose whole numbers",
     ),
     Exercise(
         "09.2",
@@ -190,7 +190,7 @@ EXERCISES = (
             "torch.nn.functional.logsigmoid stays finite where log(sigmoid) does not.",
         ),
         prefix_loss,
-        "Sixteen questions a picture, not one: that is where the dense signal comes from.",
+        "sixteen questions a picture, not one: that is where the dense signal comes from",
     ),
     Exercise(
         "09.3",
@@ -201,7 +201,7 @@ EXERCISES = (
             "log_softmax over dimension 1.",
         ),
         all_action_target,
-        "All actions are taught at once, by a discriminator that only ever saw the ones taken.",
+        "all actions are taught at once, by a discriminator that only ever saw the ones taken",
     ),
     Exercise(
         "09.4",
@@ -212,6 +212,6 @@ EXERCISES = (
             "Sum over the steps.",
         ),
         picture_log_probability,
-        "Your Q-network can say how likely any picture is. The generator of a GAN cannot.",
+        "your Q-network can say how likely any picture is. The generator of a GAN cannot.",
     ),
 )

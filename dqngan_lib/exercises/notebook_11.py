@@ -271,7 +271,7 @@ EXERCISES = (
             "`scale * ((before - original) ** 2 - …).squeeze(1)`",
         ),
         reward_map,
-        "Added up over an episode these rewards give the whole fall of the squared error.",
+        "added up over an episode these rewards give the whole fall of the squared error",
     ),
     Exercise(
         "11.2",
@@ -282,7 +282,7 @@ EXERCISES = (
             "The squared error has the shape of `results`; take `argmin` over dimension 1.",
         ),
         oracle_actions,
-        "Whoever knows the original needs no learning. The agent must guess these actions.",
+        "whoever knows the original needs no learning. The agent must guess these actions.",
     ),
     Exercise(
         "11.3",
@@ -293,7 +293,7 @@ EXERCISES = (
             "A kernel of k taps reaches (k − 1)/2 · d to each side. And the pixel itself counts.",
         ),
         side_seen,
-        "Dilations let a small network look far.",
+        "dilations let a small network look far",
     ),
     Exercise(
         "11.4",
@@ -304,7 +304,7 @@ EXERCISES = (
             "Give `terminated` the shape (n, 1, 1), by `.view(-1, 1, 1)`.",
         ),
         map_targets,
-        "A broadcast that goes along the wrong dimension raises no error when the sizes agree.",
+        "a broadcast that goes along the wrong dimension raises no error when the sizes agree",
     ),
     Exercise(
         "11.5",
@@ -315,6 +315,6 @@ EXERCISES = (
             "`avg_pool2d(next_value.unsqueeze(1), 3, 1, 1, count_include_pad=False).squeeze(1)`",
         ),
         neighbour_targets,
-        "This is PixelRL's idea that a pixel should care for its neighbours.",
+        "this is PixelRL's idea that a pixel should care for its neighbours",
     ),
 )

@@ -267,7 +267,7 @@ EXERCISES = (
             "`torch.where(mask, (above + below + left + right) / 4, picture)`",
         ),
         relax,
-        "Repeated often enough, this step ends at the harmonic fill: a rubber sheet at rest.",
+        "repeated often enough, this step ends at the harmonic fill: a rubber sheet at rest",
     ),
     Exercise(
         "12.2",
@@ -279,7 +279,7 @@ EXERCISES = (
             "Sum over the pixels of a pair, then `argmin(1)` over the training pictures.",
         ),
         nearest_by_known,
-        "Simple as it is, this is a strong rival: it never draws a stroke that no digit has.",
+        "simple as it is, this is a strong rival: it never draws a stroke that no digit has",
     ),
     Exercise(
         "12.3",
@@ -290,7 +290,7 @@ EXERCISES = (
             "`with torch.no_grad():` the rise, then `weight * rise * observation[:, 2]`",
         ),
         critic_bonus,
-        "It is computed when a transition is drawn, so it is always today's opinion.",
+        "it is computed when a transition is drawn, so it is always today's opinion",
     ),
     Exercise(
         "12.4",
@@ -302,6 +302,6 @@ EXERCISES = (
             "Divide each row of the gradient by its norm (`dim=1, keepdim=True`), times `size`.",
         ),
         uphill,
-        "This is all that the rival of the DQN does; it needs a gradient at every step.",
+        "this is all that the rival of the DQN does; it needs a gradient at every step",
     ),
 )

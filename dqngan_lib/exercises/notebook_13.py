@@ -295,7 +295,7 @@ EXERCISES = (
             "Greater than gap_mm, in all columns: .all(1).",
         ),
         may_train,
-        "Whatever learns from these slices has seen no neighbour of a held-out one.",
+        "whatever learns from these slices has seen no neighbour of a held-out one",
     ),
     Exercise(
         "13.2",
@@ -307,7 +307,7 @@ EXERCISES = (
             "weight times value, divide by the sum of the weights.",
         ),
         one_pixel,
-        "For every pixel, that is non-local means; scikit-image takes short cuts to be faster.",
+        "for every pixel, that is non-local means; scikit-image takes short cuts to be faster",
     ),
     Exercise(
         "13.3",
@@ -319,7 +319,7 @@ EXERCISES = (
             "square of reward − q_values.",
         ),
         all_action_loss,
-        "One state now teaches all of its actions, and none of them needs to be tried.",
+        "one state now teaches all of its actions, and none of them needs to be tried",
     ),
     Exercise(
         "13.4",
@@ -330,6 +330,6 @@ EXERCISES = (
             "Images and labels of two sets are joined by torch.cat, both in the same order.",
         ),
         four_numbers,
-        "Four numbers, three questions: are they useful, are they right, are they worth adding?",
+        "four numbers, three questions: are they useful, are they right, are they worth adding?",
     ),
 )

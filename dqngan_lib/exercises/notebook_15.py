@@ -221,7 +221,7 @@ EXERCISES = (
             "d = 2 (t₁ − t₂), a = t₁ − d, and the answer is a + d/n.",
         ),
         seconds_on,
-        "Two measurements tell what a larger machine would give, at best.",
+        "two measurements tell what a larger machine would give, at best",
     ),
     Exercise(
         "15.2",
@@ -232,7 +232,7 @@ EXERCISES = (
             "Each process: losses.sum() · world_size / total.",
         ),
         part_loss,
-        "Equal pictures count equally, wherever they are.",
+        "equal pictures count equally, wherever they are",
     ),
     Exercise(
         "15.3",
@@ -243,7 +243,7 @@ EXERCISES = (
             "log_softmax(log_q + reward / alpha, 1).",
         ),
         tuned_log_policy,
-        "This line is section 5 of notebook 09 and the optimum of RLHF at once.",
+        "this line is section 5 of notebook 09 and the optimum of RLHF at once",
     ),
     Exercise(
         "15.4",
@@ -255,6 +255,6 @@ EXERCISES = (
             "and the mean.",
         ),
         preference_loss,
-        "A policy learnt from comparisons, without a reward and without acting.",
+        "a policy learnt from comparisons, without a reward and without acting",
     ),
 )
