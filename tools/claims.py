@@ -167,6 +167,7 @@ HEADLINES = {
         "DQN above the best of all classical methods, dB",
         "× 2, DQN above the best of all classical methods, dB",
         "TSTR behind real on real, points of accuracy",
+        "TSTR above brightness alone, points",
     ),
     "14": ("DQN behind exact greedy search after 500 strokes, mean of four, dB",),
     "15": (
