@@ -132,7 +132,7 @@ def interrupted(path: Path, after: float) -> tuple[str, str]:
     """
     notebook = notebooks.read(path)
     client = notebooks.client_of(path, notebook, allow_errors=True)
-    hit = "none: the notebook was faster"
+    hit = ""
     with (
         tempfile.TemporaryDirectory() as folder,
         client.setup_kernel(env=notebooks.surroundings(path)),
@@ -144,13 +144,12 @@ def interrupted(path: Path, after: float) -> tuple[str, str]:
         for index, cell in enumerate(notebook.cells[1:], start=1):
             if cell.cell_type != "code":
                 continue
-            before = mark.exists()
             client.execute_cell(cell, index)
-            if mark.exists() and not before:
+            if not hit and mark.exists():
                 hit = notebooks.first_line(cell.source)
                 client.execute_cell(cell, index)
     del notebook.cells[0]
-    return hit, outcome(notebook)
+    return hit or "none: the notebook was faster", outcome(notebook)
 
 
 def outcome(notebook: NotebookNode) -> str:
