@@ -206,8 +206,7 @@ def class_histogram(images: Tensor, scorer: DigitScorer | None = None) -> Tensor
 
     Arguments and errors are those of `predicted_classes`.
     """
-    classes = predicted_classes(images, scorer)
-    return torch.bincount(classes, minlength=10).double() / len(classes)
+    return _shares(predicted_classes(images, scorer))
 
 
 def class_entropy(images: Tensor, scorer: DigitScorer | None = None) -> float:
@@ -232,14 +231,7 @@ def conditional_accuracy(
         TypeError: `images` is not a float tensor, or `labels` not an integer tensor.
         ValueError: A shape or a value is not allowed.
     """
-    classes = predicted_classes(images, scorer)
-    if not isinstance(labels, Tensor) or labels.dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"labels must be an integer tensor; got {arguments.kind_of(labels)}")
-    if labels.shape != classes.shape:
-        raise ValueError(f"labels must have shape ({len(classes)},); got {tuple(labels.shape)}")
-    if labels.min() < 0 or labels.max() > 9:
-        raise ValueError(f"labels must be 0 to 9; got {labels.min()} to {labels.max()}")
-    return (classes == labels.cpu()).double().mean().item()
+    return _obeyed(predicted_classes(images, scorer), labels)
 
 
 # --- Distributions
@@ -327,12 +319,15 @@ def digit_scores(
         ValueError: A shape or a value is not allowed.
     """
     generated, real = _two_sets(generated, real)
-    features = [_features(images, scorer) for images in (generated, real)]
+    with torch.no_grad():
+        made, logits = (scorer or load_scorer()).features_and_logits(generated)
+    classes = logits.argmax(1).cpu()
+    features = made.cpu().double(), _features(real, scorer)
     statistics = [feature_statistics(points) for points in features]
     precision, recall = precision_recall(*features)
     scores = {
         "digit-FID": frechet_distance(*statistics[0], *statistics[1]),
-        "class entropy": class_entropy(generated, scorer),
+        "class entropy": entropy(_shares(classes)),
         "precision": precision,
         "recall": recall,
         "distinct": distinct_images(generated),
@@ -340,7 +335,7 @@ def digit_scores(
         "n real": len(real),
     }
     if labels is not None:
-        scores["conditional accuracy"] = conditional_accuracy(generated, labels, scorer)
+        scores["conditional accuracy"] = _obeyed(classes, labels)
     if training is not None:
         found = memorisation(generated, training, real)
         scores |= {"closer": found.closer, "copies": found.copies}
@@ -375,6 +370,22 @@ def _two_sets(generated: Tensor, real: Tensor, name: str = "generated") -> tuple
             f"got {generated.shape[-1]}"
         )
     return generated, real
+
+
+def _shares(classes: Tensor) -> Tensor:
+    """Return the share of each of the ten classes."""
+    return torch.bincount(classes, minlength=10).double() / len(classes)
+
+
+def _obeyed(classes: Tensor, labels: Tensor) -> float:
+    """Return the share of classes that are the labels, after checking these."""
+    if not isinstance(labels, Tensor) or labels.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"labels must be an integer tensor; got {arguments.kind_of(labels)}")
+    if labels.shape != classes.shape:
+        raise ValueError(f"labels must have shape ({len(classes)},); got {tuple(labels.shape)}")
+    if labels.min() < 0 or labels.max() > 9:
+        raise ValueError(f"labels must be 0 to 9; got {labels.min()} to {labels.max()}")
+    return (classes == labels.cpu()).double().mean().item()
 
 
 def _symmetric_root(name: str, cov: Tensor) -> Tensor:

@@ -83,6 +83,22 @@ def test_it_is_loaded_once():
     assert load_scorer() is load_scorer("cpu") is load_scorer(torch.device("cpu"))
 
 
+def test_loading_it_leaves_the_random_numbers_alone(fresh_cache):
+    torch.manual_seed(3)
+    load_scorer()
+    after = torch.rand(4)
+    torch.manual_seed(3)
+    assert torch.equal(after, torch.rand(4))
+
+
+@pytest.mark.parametrize("side", [28, 16])
+def test_features_and_logits_in_one_pass_are_those_of_two(side):
+    images = data.digits(side).test_images[:300]
+    features, logits = load_scorer().features_and_logits(images)
+    assert torch.equal(features, load_scorer().features(images))
+    assert torch.equal(logits, load_scorer()(images))
+
+
 def test_the_file_is_small_and_holds_tensors_alone():
     assert scorer.WEIGHTS.stat().st_size < 500_000
     state = torch.load(scorer.WEIGHTS, weights_only=True)
