@@ -31,7 +31,7 @@ class Variant:
     """How the pair learns."""
     classes: int = 10
     """0 for digits that nobody asks for."""
-    updates: int = 1_000
+    updates: int = 750
     """Rounds, with both rates falling to 0 at the end."""
     spectral: bool = False
     """Whether the discriminator has spectral norm."""
@@ -40,7 +40,8 @@ class Variant:
 
 
 VARIANTS = {
-    "without labels": Variant(DCGAN, classes=0, updates=2_000),
+    "without labels": Variant(DCGAN, classes=0, updates=1_500),
+    "without labels, longer": Variant(DCGAN, classes=0, updates=2_000),
     "with labels": Variant(ASKED),
     "no wrong labels": Variant(DCGAN),
     "no R1": Variant(replace(ASKED, penalty="none", penalty_weight=0.0)),

@@ -51,7 +51,7 @@ BLOCK_SECONDS = 0.25
 """How long a piece shall take at least."""
 
 FID_UPDATES = 2_000
-"""As in the row “without labels” of notebook 05's table."""
+"""As in the row “without labels, longer” of notebook 05's table."""
 
 DTYPES = {
     "float32": torch.float32,
@@ -86,7 +86,7 @@ class Way:
     batch: int = 64
     """Pictures in a batch."""
     digit_fid: bool = False
-    """Whether the whole training of notebook 05 is run, and scored."""
+    """Whether the pair is trained for `FID_UPDATES` rounds, and scored."""
 
 
 class CompiledGAN(GAN):
@@ -203,7 +203,7 @@ def speed(way: Way) -> dict[str, float]:
 
 
 def quality(way: Way) -> dict[str, float]:
-    """Train a DCGAN as notebook 05's table does, and score it."""
+    """Train a DCGAN as that row of notebook 05's table does, and score it."""
     gan, images = dcgan(way)
     started = time.perf_counter()
     train_gan(

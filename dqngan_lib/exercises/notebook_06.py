@@ -348,7 +348,7 @@ EXERCISES = (
             "At the end the stretch is u @ (A @ v).",
         ),
         greatest_stretch,
-        "one such step per update is all that spectral norm costs",
+        "one such step per update is what spectral norm usually costs",
     ),
     Exercise(
         "06.4",
