@@ -37,7 +37,10 @@ class DQNGANTrainSettings:
     newest_share: float = 0.5
     """Share of a batch that comes from the newest round."""
     branch_share: float = 0.0
-    """Share of the discriminator's fakes that are taken from `branch`, from 0 to 1."""
+    """Share of the discriminator's fakes that are taken from `branch`, from 0 to 1.
+
+    Branches take the places of the fakes from the newest round first: they are newer still.
+    """
     learning_rate_end: float = 1.0
     """Both learning rates at the end, as a share of those at the start; in between a line."""
     evaluate_every: int = 500
