@@ -319,10 +319,8 @@ def digit_scores(
         ValueError: A shape or a value is not allowed.
     """
     generated, real = _two_sets(generated, real)
-    with torch.no_grad():
-        made, logits = (scorer or load_scorer()).features_and_logits(generated)
-    classes = logits.argmax(1).cpu()
-    features = made.cpu().double(), _features(real, scorer)
+    made, classes = _features_and_classes(generated, scorer)
+    features = made, _features(real, scorer)
     statistics = [feature_statistics(points) for points in features]
     precision, recall = precision_recall(*features)
     scores = {
@@ -406,3 +404,9 @@ def _symmetric_root(name: str, cov: Tensor) -> Tensor:
 @torch.no_grad()
 def _features(images: Tensor, scorer: DigitScorer | None) -> Tensor:
     return (scorer or load_scorer()).features(images).cpu().double()
+
+
+@torch.no_grad()
+def _features_and_classes(images: Tensor, scorer: DigitScorer | None) -> tuple[Tensor, Tensor]:
+    features, logits = (scorer or load_scorer()).features_and_logits(images)
+    return features.cpu().double(), logits.argmax(1).cpu()
