@@ -13,16 +13,16 @@ import torch
 from tables import write_table
 from torch import Tensor
 
-from dqngan_lib.environments import Catch
-from dqngan_lib.pendulum import PendulumPlanner
-from dqngan_lib.rollout import Policy
-from dqngan_lib.variants import (
+from dqngan_lib.dqn.variants import (
     VARIANTS,
     share_caught,
     swing_return,
     train_catch,
     train_pendulum,
 )
+from dqngan_lib.environments.pendulum import PendulumPlanner
+from dqngan_lib.environments.rollout import Policy
+from dqngan_lib.environments.worlds import Catch
 
 EPISODES = 2_000
 """Episodes of Catch, and a tenth as many of Pendulum, played by the policies that do not learn."""

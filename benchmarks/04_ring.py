@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tables import write_table
 
-from dqngan_lib.ring import RECIPES, new_ring_gan, score_ring, train_ring
+from dqngan_lib.gan.ring import RECIPES, new_ring_gan, score_ring, train_ring
 
 
 def run(recipe: str, seed: int) -> Mapping[str, float]:

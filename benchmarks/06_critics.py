@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import torch
 from tables import RESULTS, write, write_table
 
-from dqngan_lib.data import digits
-from dqngan_lib.gan import GAN, GANSettings
-from dqngan_lib.gan_training import GANTrainSettings, train_gan
-from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
-from dqngan_lib.metrics import digit_fid
-from dqngan_lib.wasserstein import look_at_critic
+from dqngan_lib.course.data import digits
+from dqngan_lib.gan.model import GAN, GANSettings
+from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
+from dqngan_lib.gan.training import GANTrainSettings, train_gan
+from dqngan_lib.gan.wasserstein import look_at_critic
+from dqngan_lib.metrics.scores import digit_fid
 
 COMMON = GANSettings(
     loss="wasserstein",

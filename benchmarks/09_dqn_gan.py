@@ -15,13 +15,13 @@ from recipes import PATCHES
 from tables import write_table
 from torch import Tensor, nn
 
-from dqngan_lib.causal_networks import CausalTransformer, train_by_likelihood
-from dqngan_lib.data import Digits, digits
-from dqngan_lib.dqngan import DQNGAN, DQNGANSettings
-from dqngan_lib.dqngan_play import generate
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
-from dqngan_lib.metrics import digit_scores
-from dqngan_lib.patch_canvas import PatchCanvas, fit_codebook, reconstruction
+from dqngan_lib.course.data import Digits, digits
+from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan.networks import CausalTransformer, train_by_likelihood
+from dqngan_lib.dqngan.patch_canvas import PatchCanvas, fit_codebook, reconstruction
+from dqngan_lib.dqngan.play import generate
+from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
+from dqngan_lib.metrics.scores import digit_scores
 
 ROUNDS = 200
 """Rounds, or updates, of the rows that are compared with one another."""

@@ -14,13 +14,13 @@ from recipes import PATCHES
 from tables import write_table
 from torch import Tensor
 
-from dqngan_lib.causal_networks import CausalTransformer, train_by_likelihood
-from dqngan_lib.data import digits
-from dqngan_lib.dqngan import DQNGAN
-from dqngan_lib.dqngan_play import generate
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
-from dqngan_lib.metrics import digit_scores
-from dqngan_lib.patch_canvas import PatchCanvas, fit_codebook, reconstruction
+from dqngan_lib.course.data import digits
+from dqngan_lib.dqngan.agent import DQNGAN
+from dqngan_lib.dqngan.networks import CausalTransformer, train_by_likelihood
+from dqngan_lib.dqngan.patch_canvas import PatchCanvas, fit_codebook, reconstruction
+from dqngan_lib.dqngan.play import generate
+from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
+from dqngan_lib.metrics.scores import digit_scores
 
 SHORT, LONG = 400, 1_500
 """Rounds, or updates."""

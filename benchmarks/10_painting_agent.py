@@ -14,18 +14,18 @@ from recipes import DCGAN
 from tables import write_table
 from torch import Tensor, nn
 
-from dqngan_lib.data import digits
-from dqngan_lib.dqngan import DQNGAN, DQNGANSettings, move_average
-from dqngan_lib.dqngan_play import generate
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
-from dqngan_lib.gan import GAN
-from dqngan_lib.gan_training import GANTrainSettings, train_gan
-from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
-from dqngan_lib.metrics import conditional_accuracy, digit_fid
-from dqngan_lib.replay import Batch
-from dqngan_lib.stroke_canvas import StrokeCanvas, pictures, real_steps
-from dqngan_lib.stroke_networks import StrokeNetwork
-from dqngan_lib.strokes import paint_greedily
+from dqngan_lib.applications.strokes.canvas import StrokeCanvas, pictures, real_steps
+from dqngan_lib.applications.strokes.drawing import paint_greedily
+from dqngan_lib.applications.strokes.networks import StrokeNetwork
+from dqngan_lib.course.data import digits
+from dqngan_lib.dqn.replay import Batch
+from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings, move_average
+from dqngan_lib.dqngan.play import generate
+from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
+from dqngan_lib.gan.model import GAN
+from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
+from dqngan_lib.gan.training import GANTrainSettings, train_gan
+from dqngan_lib.metrics.scores import conditional_accuracy, digit_fid
 
 LEARNING = DQNGANSettings(
     reward="prefix",

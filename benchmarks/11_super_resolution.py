@@ -12,11 +12,11 @@ from functools import cache
 import torch
 from tables import write_table
 
-from dqngan_lib.data import digits
-from dqngan_lib.filters import SUPER_RESOLUTION, ActionSet
-from dqngan_lib.pixel_dqn import PIXEL_AGENT, PIXEL_TRAINING, train_editor
-from dqngan_lib.pixel_editor import edit
-from dqngan_lib.restoration import digit_report, enlarge, shrink
+from dqngan_lib.applications.pixels.agent import PIXEL_AGENT, PIXEL_TRAINING, train_editor
+from dqngan_lib.applications.pixels.editor import edit
+from dqngan_lib.applications.pixels.filters import SUPER_RESOLUTION, ActionSet
+from dqngan_lib.applications.pixels.restoration import digit_report, enlarge, shrink
+from dqngan_lib.course.data import digits
 
 UPDATES = 300
 """Gradient steps of a run, fewer than a third of the notebook's."""

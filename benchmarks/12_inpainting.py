@@ -11,19 +11,19 @@ from functools import cache
 import torch
 from tables import write_table
 
-from dqngan_lib.data import digits
-from dqngan_lib.dqn_training import TrainSettings
-from dqngan_lib.filters import FILLING
-from dqngan_lib.inpainting import HoleRegressor, cut, fill_report, square_holes
-from dqngan_lib.pixel_critic import (
+from dqngan_lib.applications.pixels.critic import (
     FILLING_TRAINING,
     FURTHER_TRAINING,
     CriticDQN,
     new_filler,
     train_filler,
 )
-from dqngan_lib.pixel_editor import edit
-from dqngan_lib.restoration import regress, train_regressor
+from dqngan_lib.applications.pixels.editor import edit
+from dqngan_lib.applications.pixels.filters import FILLING
+from dqngan_lib.applications.pixels.inpainting import HoleRegressor, cut, fill_report, square_holes
+from dqngan_lib.applications.pixels.restoration import regress, train_regressor
+from dqngan_lib.course.data import digits
+from dqngan_lib.dqn.training import TrainSettings
 
 WEIGHTS = (0.0, 2.0, 4.0, 8.0)
 """λ: each goes on from the same agent, trained with λ = 0, for equally many updates."""

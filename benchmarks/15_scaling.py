@@ -9,7 +9,8 @@ follows.
 - `DCGAN, 256 × 256`: the same networks for large pictures, with twice as many planes.
 - `DQN-GAN`: the rounds of notebook 09: play, judge, learn.
 
-`15_scaling_limits.csv`, beside the table, gets the three numbers of `dqngan_lib.scaling.Limits`.
+`15_scaling_limits.csv`, beside the table, gets the three numbers of
+`dqngan_lib.applications.scaling.timing.Limits`.
 """
 
 import argparse
@@ -31,18 +32,18 @@ from recipes import DCGAN, PATCHES
 from tables import RESULTS, put
 from torch import Tensor, nn
 
-from dqngan_lib.causal_networks import CausalTransformer
-from dqngan_lib.data import digits
-from dqngan_lib.dqngan import DQNGAN
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
-from dqngan_lib.gan import GAN
-from dqngan_lib.gan_training import GANTrainSettings, train_gan
-from dqngan_lib.hardware import cores
-from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
-from dqngan_lib.installation import machine
-from dqngan_lib.metrics import digit_fid
-from dqngan_lib.patch_canvas import PatchCanvas, fit_codebook
-from dqngan_lib.scaling import machine_limits, middle, wait_for
+from dqngan_lib.applications.scaling.timing import machine_limits, middle, wait_for
+from dqngan_lib.course.data import digits
+from dqngan_lib.course.hardware import cores
+from dqngan_lib.course.installation import machine
+from dqngan_lib.dqngan.agent import DQNGAN
+from dqngan_lib.dqngan.networks import CausalTransformer
+from dqngan_lib.dqngan.patch_canvas import PatchCanvas, fit_codebook
+from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
+from dqngan_lib.gan.model import GAN
+from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
+from dqngan_lib.gan.training import GANTrainSettings, train_gan
+from dqngan_lib.metrics.scores import digit_fid
 
 BLOCKS = 5
 """Timed pieces of a training; a row is their median."""

@@ -21,14 +21,14 @@ from tables import Row, conditions, measure, spread
 from torch import Tensor
 from torch.nn import functional
 
-from dqngan_lib.data import digits
-from dqngan_lib.environments import Catch
-from dqngan_lib.filters import FILLING, SUPER_RESOLUTION, ActionSet
-from dqngan_lib.pixel_editor import PixelEditor
-from dqngan_lib.replay import PrioritizedReplayBuffer, ReplayBuffer
-from dqngan_lib.rollout import Rollout
-from dqngan_lib.stroke_canvas import StrokeCanvas
-from dqngan_lib.strokes import ACTIONS, canvases, stroke_gains, stroke_table
+from dqngan_lib.applications.pixels.editor import PixelEditor
+from dqngan_lib.applications.pixels.filters import FILLING, SUPER_RESOLUTION, ActionSet
+from dqngan_lib.applications.strokes.canvas import StrokeCanvas
+from dqngan_lib.applications.strokes.drawing import ACTIONS, canvases, stroke_gains, stroke_table
+from dqngan_lib.course.data import digits
+from dqngan_lib.dqn.replay import PrioritizedReplayBuffer, ReplayBuffer
+from dqngan_lib.environments.rollout import Rollout
+from dqngan_lib.environments.worlds import Catch
 
 Call = Callable[[], object]
 Pair = tuple[Call, Call]

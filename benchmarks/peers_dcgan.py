@@ -29,12 +29,12 @@ from tables import Row, conditions, measure, spread
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from dqngan_lib.data import digits
-from dqngan_lib.gan import GAN
-from dqngan_lib.gan_training import GANTrainSettings, train_gan
-from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
-from dqngan_lib.metrics import digit_fid
-from dqngan_lib.networks import parameter_count
+from dqngan_lib.course.data import digits
+from dqngan_lib.dqn.networks import parameter_count
+from dqngan_lib.gan.model import GAN
+from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
+from dqngan_lib.gan.training import GANTrainSettings, train_gan
+from dqngan_lib.metrics.scores import digit_fid
 
 BATCH, UPDATES, NOISE, PICTURES = 64, 2_000, 100, 2_000
 WIDTHS = {"example": 64, "example, our widths": 32}

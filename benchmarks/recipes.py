@@ -1,7 +1,7 @@
 """Settings that more than one table shares: those of the notebooks they belong to."""
 
-from dqngan_lib.dqngan import DQNGANSettings
-from dqngan_lib.gan import GANSettings
+from dqngan_lib.dqngan.agent import DQNGANSettings
+from dqngan_lib.gan.model import GANSettings
 
 DCGAN = GANSettings(
     generator_rate=2e-3,

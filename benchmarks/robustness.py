@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from tables import RESULTS, put  # noqa: E402
 
-from dqngan_lib.installation import machine  # noqa: E402
+from dqngan_lib.course.installation import machine  # noqa: E402
 from tools import claims, notebooks  # noqa: E402
 
 STRANGE = "我的 课程 (copy 2)"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from dqngan_lib.hardware import cores, memory_gb
+from dqngan_lib.course.hardware import cores, memory_gb
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -1,7 +1,8 @@
 """Helpers of the course: what a notebook has built and explained, kept for the notebooks after it.
 
-Each module is one idea and reads from top to bottom. Imports go one way:
-`data`, `runtime` → `networks` → `dqn`, `environments` → `plots`, `widgets`, `exercises`.
+A small core, and under `applications` what one part of the course alone needs. Each module is one
+idea and reads from top to bottom. Imports go one way:
+`course` ← `plots` ← `environments`, `metrics` ← `dqn`, `gan` ← `dqngan` ← `applications`.
 """
 
 __version__ = "0.1.0"

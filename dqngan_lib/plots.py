@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from dqngan_lib.dqn_training import History
-from dqngan_lib.runtime import headless
+from dqngan_lib.course.runtime import headless
+from dqngan_lib.dqn.training import History
 
 COLORS = {
     "real": "#000000",

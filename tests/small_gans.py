@@ -2,8 +2,8 @@
 
 import torch
 
-from dqngan_lib.gan import GAN, GANSettings
-from dqngan_lib.image_networks import (
+from dqngan_lib.gan.model import GAN, GANSettings
+from dqngan_lib.gan.networks import (
     ImageDiscriminator,
     ImageGenerator,
     PointDiscriminator,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqngan_lib import arguments
+from dqngan_lib.course import arguments
 
 
 @pytest.mark.parametrize("value", [0, 4, 2.0, True, "2", None])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dqngan_lib.causal_networks import CausalTransformer, Memory, train_by_likelihood
+from dqngan_lib.dqngan.networks import CausalTransformer, Memory, train_by_likelihood
 
 CODEBOOK = torch.rand(6, 2, 2, generator=torch.Generator().manual_seed(0))
 

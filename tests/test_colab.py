@@ -18,10 +18,10 @@ import torch
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from dqngan_lib.gan import GAN, GANSettings
-from dqngan_lib.gan_training import GANTrainSettings, train_gan
-from dqngan_lib.image_networks import PointDiscriminator, PointGenerator
-from dqngan_lib.runtime import checkpoint_path
+from dqngan_lib.course.runtime import checkpoint_path
+from dqngan_lib.gan.model import GAN, GANSettings
+from dqngan_lib.gan.networks import PointDiscriminator, PointGenerator
+from dqngan_lib.gan.training import GANTrainSettings, train_gan
 from tests.colab_machine import VERSIONS, make_machine, run
 from tools import colab
 from tools.colab import MAX_BYTES, bundle, files_for, main, pack

@@ -395,7 +395,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 CLAIMING = (
-    "from dqngan_lib.runtime import claim, seed_everything\nseed = seed_everything(7)",
+    "from dqngan_lib.course.runtime import claim, seed_everything\nseed = seed_everything(7)",
     "claim('never one', seed, at_most=0)",
     "claim('the seed', seed, between=(0, 5))",
 )
@@ -429,7 +429,7 @@ def test_study_records_claims_also_those_that_fail(tmp_path, results, capsys):
 
 def test_study_leaves_out_what_a_cell_shows_failing(tmp_path, results):
     notebook = small_notebook(
-        "from dqngan_lib.runtime import claim\nclaim('kept', 1, at_least=1)",
+        "from dqngan_lib.course.runtime import claim\nclaim('kept', 1, at_least=1)",
         "claim('shown', 1, at_least=2)",
     )
     notebook.cells[-1].metadata["tags"] = ["raises-exception"]

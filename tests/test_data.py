@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqngan_lib import data
+from dqngan_lib.course import data
 
 
 @pytest.fixture

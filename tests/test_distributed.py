@@ -6,8 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from dqngan_lib import distributed
-from dqngan_lib.distributed import PLANS, Plan, SharedBatchNorm, largest_difference, launch, train
+from dqngan_lib.applications.scaling import distributed
+from dqngan_lib.applications.scaling.distributed import (
+    PLANS,
+    Plan,
+    SharedBatchNorm,
+    largest_difference,
+    launch,
+    train,
+)
 
 
 def alone(plan):

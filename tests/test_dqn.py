@@ -11,13 +11,13 @@ import torch
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from torch import Tensor, nn
 
-from dqngan_lib.dqn import DQN, DQNSettings, backup_value, linear_schedule, td_target
-from dqngan_lib.dqn_training import History, TrainSettings, train_dqn
-from dqngan_lib.environments import Catch, GridWorld
-from dqngan_lib.networks import ConvolutionalQNetwork, QNetwork
-from dqngan_lib.replay import ReplayBuffer
-from dqngan_lib.rollout import play
-from dqngan_lib.runtime import load_checkpoint
+from dqngan_lib.course.runtime import load_checkpoint
+from dqngan_lib.dqn.agent import DQN, DQNSettings, backup_value, linear_schedule, td_target
+from dqngan_lib.dqn.networks import ConvolutionalQNetwork, QNetwork
+from dqngan_lib.dqn.replay import ReplayBuffer
+from dqngan_lib.dqn.training import History, TrainSettings, train_dqn
+from dqngan_lib.environments.rollout import play
+from dqngan_lib.environments.worlds import Catch, GridWorld
 from tests import probes
 
 
@@ -774,7 +774,7 @@ def test_schedules_warm_up_and_number_of_updates(monkeypatch):
 
     monkeypatch.setattr(DQN, "act", spy_act)
     monkeypatch.setattr(DQN, "update", spy_update)
-    monkeypatch.setattr("dqngan_lib.dqn_training.ReplayBuffer", SpyBuffer)
+    monkeypatch.setattr("dqngan_lib.dqn.training.ReplayBuffer", SpyBuffer)
     settings = TrainSettings(
         steps=200,
         evaluate_every=100,
@@ -799,7 +799,7 @@ def test_schedules_warm_up_and_number_of_updates(monkeypatch):
 
 
 def test_priorities_follow_the_errors_and_beta_rises_to_one(monkeypatch):
-    from dqngan_lib import dqn_training
+    from dqngan_lib.dqn import training as dqn_training
 
     seen = []
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from dqngan_lib.dqngan import DQNGAN, DQNGANSettings, draw_actions, move_average
-from dqngan_lib.rewards import fixed_point
+from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings, draw_actions, move_average
+from dqngan_lib.dqngan.rewards import fixed_point
 from tests.small_canvas import PICTURES, TOKENS, Table, agent, log_probability, prefix_logits, whole
 
 DATA = torch.softmax(1.5 * torch.randn(16, generator=torch.Generator().manual_seed(3)).double(), 0)

@@ -8,7 +8,7 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from dqngan_lib.environments import Catch, GridWorld, SingleEpisode
+from dqngan_lib.environments.worlds import Catch, GridWorld, SingleEpisode
 
 WORLDS = {
     "catch": lambda: Catch(1),

@@ -5,8 +5,8 @@ import math
 import torch
 from exercise_cases import exercise_tests
 
+from dqngan_lib.applications.medical.tissue import Patches, joined
 from dqngan_lib.exercises.notebook_13 import EXERCISES
-from dqngan_lib.tissue import Patches, joined
 
 # Exercise 13.1 ------------------------------------------------------------------------------------
 

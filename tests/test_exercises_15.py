@@ -6,8 +6,8 @@ import torch
 from exercise_cases import exercise_tests
 from torch.nn.functional import logsigmoid, softplus
 
+from dqngan_lib.applications.scaling.timing import amdahl
 from dqngan_lib.exercises.notebook_15 import EXERCISES
-from dqngan_lib.scaling import amdahl
 
 # Exercise 15.1 ------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from scipy import ndimage
 from skimage import filters as sk_filters
 from skimage import restoration as sk_restoration
 
-from dqngan_lib import filters
-from dqngan_lib.filters import FILLING, SUPER_RESOLUTION, ActionSet
+from dqngan_lib.applications.pixels import filters
+from dqngan_lib.applications.pixels.filters import FILLING, SUPER_RESOLUTION, ActionSet
 
 
 def pictures(count=3, height=11, width=14, seed=0):

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from dqngan_lib.gan import GAN, GANSettings
-from dqngan_lib.gan_losses import KINDS, discriminator_loss, generator_loss
-from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator, PointDiscriminator
-from dqngan_lib.penalties import input_gradient, r1_penalty
+from dqngan_lib.gan.losses import KINDS, discriminator_loss, generator_loss
+from dqngan_lib.gan.model import GAN, GANSettings
+from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator, PointDiscriminator
+from dqngan_lib.gan.penalties import input_gradient, r1_penalty
 from tests.fixed import fixed_weights  # noqa: F401
 from tests.small_gans import conditional_gan, small_gan, weights
 

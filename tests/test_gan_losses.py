@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dqngan_lib.gan_losses import KINDS, discriminator_loss, generator_loss
+from dqngan_lib.gan.losses import KINDS, discriminator_loss, generator_loss
 
 
 def probability(p):

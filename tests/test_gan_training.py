@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from dqngan_lib.gan import GAN, GANSettings
-from dqngan_lib.gan_training import GANHistory, GANTrainSettings, train_gan
-from dqngan_lib.image_networks import (
+from dqngan_lib.gan.model import GAN, GANSettings
+from dqngan_lib.gan.networks import (
     ImageDiscriminator,
     ImageGenerator,
     PointDiscriminator,
     PointGenerator,
 )
+from dqngan_lib.gan.training import GANHistory, GANTrainSettings, train_gan
 from tests.fixed import fixed_weights  # noqa: F401
 from tests.small_gans import conditional_gan, small_gan, weights
 

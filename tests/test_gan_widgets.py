@@ -5,9 +5,10 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from dqngan_lib import gan_plots, widgets
-from dqngan_lib.gan_training import GANHistory
-from dqngan_lib.gan_widgets import GameStepper
+from dqngan_lib.environments import widgets
+from dqngan_lib.gan import plots as gan_plots
+from dqngan_lib.gan.training import GANHistory
+from dqngan_lib.gan.widgets import GameStepper
 
 REAL = torch.randn(100, 2, generator=torch.Generator().manual_seed(0)) * 0.2 + 1.0
 

@@ -540,7 +540,7 @@ FILES = {
     "flat_00_start_here.ipynb": notebook(RIGHT),
     "Look/00_start_here.ipynb": notebook(body("return getattr(images, 'me' + 'an')(0)")),
     "Library/02_dqn.ipynb": notebook(
-        "from dqngan_lib.dqn import DQN, td_target",
+        "from dqngan_lib.dqn.agent import DQN, td_target",
         body(
             "return td_target(reward, terminated, next_q.max(1).values, discount)",
             args="reward, terminated, truncated, next_q, discount",

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from dqngan_lib import hardware
+from dqngan_lib.course import hardware
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_cores_are_those_that_the_process_may_use():
     one = min(os.sched_getaffinity(0))
     code = f"import os; os.sched_setaffinity(0, [{one}])\n"
-    code += "from dqngan_lib.hardware import cores; print(cores())"
+    code += "from dqngan_lib.course.hardware import cores; print(cores())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "1"
 
@@ -35,6 +35,6 @@ def test_memory_is_in_gigabytes_or_unknown(monkeypatch):
 
 
 def test_they_are_known_without_torch():
-    code = "import sys, dqngan_lib.hardware; print('torch' in sys.modules)"
+    code = "import sys, dqngan_lib.course.hardware; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

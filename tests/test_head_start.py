@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dqngan_lib.filters import ActionSet
-from dqngan_lib.head_start import (
+from dqngan_lib.applications.medical.head_start import (
     HEAD_START_AGENT,
     HEAD_START_TRAINING,
     AllActionDQN,
@@ -16,7 +15,8 @@ from dqngan_lib.head_start import (
     edit_answers,
     train_head_start,
 )
-from dqngan_lib.pixel_editor import error_reward
+from dqngan_lib.applications.pixels.editor import error_reward
+from dqngan_lib.applications.pixels.filters import ActionSet
 
 ACTIONS = ActionSet((10,))
 

@@ -4,17 +4,17 @@ import pytest
 import torch
 from torch import nn
 
-from dqngan_lib.data import digits
-from dqngan_lib.gan import GAN, GANSettings
-from dqngan_lib.gan_training import GANTrainSettings, train_gan
-from dqngan_lib.image_networks import (
+from dqngan_lib.course.data import digits
+from dqngan_lib.dqn.networks import parameter_count
+from dqngan_lib.gan.model import GAN, GANSettings
+from dqngan_lib.gan.networks import (
     ConditionalBatchNorm,
     ImageDiscriminator,
     ImageGenerator,
     PointDiscriminator,
     PointGenerator,
 )
-from dqngan_lib.networks import parameter_count
+from dqngan_lib.gan.training import GANTrainSettings, train_gan
 from tests.fixed import fixed_weights  # noqa: F401
 
 

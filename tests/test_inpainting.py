@@ -5,8 +5,8 @@ import pytest
 import torch
 from skimage.restoration import inpaint_biharmonic
 
-from dqngan_lib.filters import ActionSet
-from dqngan_lib.inpainting import (
+from dqngan_lib.applications.pixels.filters import ActionSet
+from dqngan_lib.applications.pixels.inpainting import (
     HoleRegressor,
     cut,
     fill_report,

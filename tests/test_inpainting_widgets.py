@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dqngan_lib.filters import FILLING
-from dqngan_lib.inpainting_widgets import SHAPES, HoleFiller, shaped_hole
+from dqngan_lib.applications.pixels.filters import FILLING
+from dqngan_lib.applications.pixels.widgets import SHAPES, HoleFiller, shaped_hole
 
 
 def brighter(observation):

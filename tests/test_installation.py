@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dqngan_lib import installation
-from dqngan_lib.data import CHECKSUMS
+from dqngan_lib.course import installation
+from dqngan_lib.course.data import CHECKSUMS
 
 
 def test_ranges_agree_with_pyproject():

@@ -15,22 +15,22 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import VectorEnv
 
 import dqngan_lib
-from dqngan_lib import data
-from dqngan_lib.environments import (
+from dqngan_lib.applications.latent.steering import LatentWalk, noise_moves
+from dqngan_lib.applications.medical.patch_choice import LabelledFeatures, PatchChoice
+from dqngan_lib.applications.pixels.editor import PixelEditor
+from dqngan_lib.applications.pixels.filters import FILLING
+from dqngan_lib.applications.strokes.canvas import CopyCanvas, StrokeCanvas
+from dqngan_lib.course import data
+from dqngan_lib.dqngan.patch_canvas import PatchCanvas
+from dqngan_lib.environments.pendulum import TorquePendulum
+from dqngan_lib.environments.worlds import (
     Catch,
     GridWorld,
     SingleEpisode,
     TruncationAsTermination,
 )
-from dqngan_lib.filters import FILLING
-from dqngan_lib.latent_steering import LatentWalk, noise_moves
-from dqngan_lib.metrics import conditional_accuracy, predicted_classes
-from dqngan_lib.neighbours import precision_recall
-from dqngan_lib.patch_canvas import PatchCanvas
-from dqngan_lib.patch_choice import LabelledFeatures, PatchChoice
-from dqngan_lib.pendulum import TorquePendulum
-from dqngan_lib.pixel_editor import PixelEditor
-from dqngan_lib.stroke_canvas import CopyCanvas, StrokeCanvas
+from dqngan_lib.metrics.neighbours import precision_recall
+from dqngan_lib.metrics.scores import conditional_accuracy, predicted_classes
 
 # --- Gymnasium's checker ------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ WORLDS: dict[str, Callable[[], VectorEnv]] = {
 def test_the_list_of_worlds_is_complete():
     found = {
         name
-        for module in Path(dqngan_lib.__file__).parent.glob("*.py")
+        for module in Path(dqngan_lib.__file__).parent.rglob("*.py")
         for name in re.findall(
             r"^class (\w+)\((?:TorchVectorEnv|VectorWrapper)\)", module.read_text("utf-8"), re.M
         )

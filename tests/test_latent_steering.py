@@ -4,9 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dqngan_lib.dqn import DQN, DQNSettings
-from dqngan_lib.dqn_training import TrainSettings, train_dqn
-from dqngan_lib.latent_rivals import (
+from dqngan_lib.applications.latent.rivals import (
     NoiseEncoder,
     class_means,
     class_shift,
@@ -15,7 +13,7 @@ from dqngan_lib.latent_rivals import (
     search,
     train_encoder,
 )
-from dqngan_lib.latent_steering import (
+from dqngan_lib.applications.latent.steering import (
     AskedDQN,
     ClassQNetwork,
     LatentWalk,
@@ -27,6 +25,8 @@ from dqngan_lib.latent_steering import (
     steer,
     walk_observation,
 )
+from dqngan_lib.dqn.agent import DQN, DQNSettings
+from dqngan_lib.dqn.training import TrainSettings, train_dqn
 
 SIZE = 10
 

@@ -7,10 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dqngan_lib.gan import GAN
-from dqngan_lib.gan_training import GANHistory
-from dqngan_lib.image_networks import ImageDiscriminator, ImageGenerator
-from dqngan_lib.latent_widgets import (
+from dqngan_lib.applications.latent.widgets import (
     LatentExplorer,
     LiveDigits,
     draw,
@@ -18,6 +15,9 @@ from dqngan_lib.latent_widgets import (
     spherical_walk,
     strongest_directions,
 )
+from dqngan_lib.gan.model import GAN
+from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
+from dqngan_lib.gan.training import GANHistory
 
 
 def pair(classes=10):

@@ -6,7 +6,7 @@ import scipy.fft
 import torch
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-from dqngan_lib import medical
+from dqngan_lib.applications.medical import slices as medical
 
 
 def test_blocks_and_gaps_by_hand():

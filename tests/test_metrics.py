@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dqngan_lib import data, metrics
-from dqngan_lib.scorer import load_scorer
+from dqngan_lib.course import data
+from dqngan_lib.metrics import scores as metrics
+from dqngan_lib.metrics.scorer import load_scorer
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}
 

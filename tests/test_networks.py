@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from dqngan_lib.networks import (
+from dqngan_lib.dqn.networks import (
     ConvolutionalQNetwork,
     DuelingHead,
     QNetwork,

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from dqngan_lib.animations import stroke_svg
-from dqngan_lib.brush_looks import LOOKS, render, render_steps
-from dqngan_lib.brushes import (
+from dqngan_lib.applications.art.animations import stroke_svg
+from dqngan_lib.applications.art.brushes import (
     ACTIONS,
     best_colour,
     brush_gains,
@@ -13,11 +12,12 @@ from dqngan_lib.brushes import (
     lay_colour,
     stroke_at,
 )
-from dqngan_lib.painter import paint, random_values
-from dqngan_lib.painter_training import PainterSettings, Sheets, train_painter
-from dqngan_lib.palettes import picture_palette
-from dqngan_lib.photo_networks import GAIN, WINDOW, PainterNetwork, squash
-from dqngan_lib.photo_patches import photo_patches, plain_patches
+from dqngan_lib.applications.art.looks import LOOKS, render, render_steps
+from dqngan_lib.applications.art.networks import GAIN, WINDOW, PainterNetwork, squash
+from dqngan_lib.applications.art.painter import paint, random_values
+from dqngan_lib.applications.art.palettes import picture_palette
+from dqngan_lib.applications.art.patches import photo_patches, plain_patches
+from dqngan_lib.applications.art.training import PainterSettings, Sheets, train_painter
 
 RANDOM = torch.Generator().manual_seed(0)
 CANVAS, TARGET = torch.rand(2, 1, 3, 28, 28, generator=RANDOM)

@@ -4,8 +4,7 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-from dqngan_lib.environments import SingleEpisode
-from dqngan_lib.patch_canvas import (
+from dqngan_lib.dqngan.patch_canvas import (
     NOT_PLACED,
     PatchCanvas,
     cut,
@@ -14,6 +13,7 @@ from dqngan_lib.patch_canvas import (
     fit_codebook,
     reconstruction,
 )
+from dqngan_lib.environments.worlds import SingleEpisode
 
 BITS = torch.tensor([0.0, 1.0]).reshape(2, 1, 1)
 

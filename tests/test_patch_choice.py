@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from dqngan_lib.patch_choice import (
+from dqngan_lib.applications.medical.patch_choice import (
     REWARD_SCALE,
     LabelledFeatures,
     PatchChoice,
@@ -16,7 +16,7 @@ from dqngan_lib.patch_choice import (
     solve,
     sums,
 )
-from dqngan_lib.tissue import Patches
+from dqngan_lib.applications.medical.tissue import Patches
 
 
 def _examples(count, seed, wrong=0.0):

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from dqngan_lib import dqngan_training
-from dqngan_lib.causal_networks import CausalTransformer
-from dqngan_lib.dqngan import DQNGAN, DQNGANSettings, reader
-from dqngan_lib.dqngan_play import generate, play_episodes
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
-from dqngan_lib.patch_canvas import PatchCanvas
-from dqngan_lib.rollout import Rollout
+from dqngan_lib.dqngan import training as dqngan_training
+from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings, reader
+from dqngan_lib.dqngan.networks import CausalTransformer
+from dqngan_lib.dqngan.patch_canvas import PatchCanvas
+from dqngan_lib.dqngan.play import generate, play_episodes
+from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
+from dqngan_lib.environments.rollout import Rollout
 
 CODEBOOK = torch.rand(20, 2, 2, generator=torch.Generator().manual_seed(0))
 REAL_TOKEN = 19

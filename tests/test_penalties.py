@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from dqngan_lib.image_networks import PointDiscriminator
-from dqngan_lib.penalties import clip_weights, gradient_penalty, input_gradient, r1_penalty
+from dqngan_lib.gan.networks import PointDiscriminator
+from dqngan_lib.gan.penalties import clip_weights, gradient_penalty, input_gradient, r1_penalty
 from tests.fixed import fixed_weights  # noqa: F401
 
 

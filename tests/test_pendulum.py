@@ -3,11 +3,9 @@
 import pytest
 import torch
 
-from dqngan_lib.dqn import DQNSettings
-from dqngan_lib.dqn_training import TrainSettings
-from dqngan_lib.pendulum import REWARD_SCALE, PendulumPlanner, TorquePendulum
-from dqngan_lib.rollout import Rollout, play
-from dqngan_lib.variants import (
+from dqngan_lib.dqn.agent import DQNSettings
+from dqngan_lib.dqn.training import TrainSettings
+from dqngan_lib.dqn.variants import (
     CATCH_AGENT,
     CATCH_TRAIN,
     PENDULUM_AGENT,
@@ -16,6 +14,8 @@ from dqngan_lib.variants import (
     train_catch,
     train_pendulum,
 )
+from dqngan_lib.environments.pendulum import REWARD_SCALE, PendulumPlanner, TorquePendulum
+from dqngan_lib.environments.rollout import Rollout, play
 
 
 def test_planner_knows_the_equations_of_motion():

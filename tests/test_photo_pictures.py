@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dqngan_lib.art_widgets import PhotoPainter, uploaded_file
-from dqngan_lib.brushes import brush_gains
-from dqngan_lib.photo_pictures import fit_photo, read_photo
+from dqngan_lib.applications.art.brushes import brush_gains
+from dqngan_lib.applications.art.photos import fit_photo, read_photo
+from dqngan_lib.applications.art.widgets import PhotoPainter, uploaded_file
 
 
 def file_of(mode="RGB", size=(40, 30), kind="PNG", colour=None):

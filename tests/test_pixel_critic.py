@@ -6,10 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dqngan_lib.dqn import DQN
-from dqngan_lib.dqn_training import TrainSettings
-from dqngan_lib.filters import ActionSet
-from dqngan_lib.pixel_critic import (
+from dqngan_lib.applications.pixels.agent import PIXEL_AGENT
+from dqngan_lib.applications.pixels.critic import (
     CriticDQN,
     CriticSettings,
     PixelCritic,
@@ -18,9 +16,11 @@ from dqngan_lib.pixel_critic import (
     share_with_neighbours,
     train_filler,
 )
-from dqngan_lib.pixel_dqn import PIXEL_AGENT
-from dqngan_lib.pixel_editor import PixelEditor
-from dqngan_lib.pixel_networks import PixelQNetwork
+from dqngan_lib.applications.pixels.editor import PixelEditor
+from dqngan_lib.applications.pixels.filters import ActionSet
+from dqngan_lib.applications.pixels.networks import PixelQNetwork
+from dqngan_lib.dqn.agent import DQN
+from dqngan_lib.dqn.training import TrainSettings
 
 ACTIONS = ActionSet((96,))
 SHORT = TrainSettings(

@@ -5,13 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dqngan_lib.dqn import DQN
-from dqngan_lib.dqn_training import TrainSettings
-from dqngan_lib.filters import ActionSet
-from dqngan_lib.pictures import psnr
-from dqngan_lib.pixel_dqn import PIXEL_AGENT, NeighbourDQN, neighbourhood_mean, train_editor
-from dqngan_lib.pixel_editor import edit
-from dqngan_lib.pixel_networks import PixelQNetwork
+from dqngan_lib.applications.pixels.agent import (
+    PIXEL_AGENT,
+    NeighbourDQN,
+    neighbourhood_mean,
+    train_editor,
+)
+from dqngan_lib.applications.pixels.editor import edit
+from dqngan_lib.applications.pixels.filters import ActionSet
+from dqngan_lib.applications.pixels.networks import PixelQNetwork
+from dqngan_lib.dqn.agent import DQN
+from dqngan_lib.dqn.training import TrainSettings
+from dqngan_lib.metrics.pictures import psnr
 
 
 def values(*shape):

@@ -7,13 +7,20 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import VectorWrapper
 
-from dqngan_lib.dqn import DQN, DQNSettings
-from dqngan_lib.environments import SingleEpisode
-from dqngan_lib.filters import SUPER_RESOLUTION, ActionSet, box
-from dqngan_lib.pixel_editor import REWARD_SCALE, Edits, PixelEditor, edit, error_reward, observe
-from dqngan_lib.pixel_networks import PixelQNetwork
-from dqngan_lib.replay import ReplayBuffer
-from dqngan_lib.rollout import Rollout
+from dqngan_lib.applications.pixels.editor import (
+    REWARD_SCALE,
+    Edits,
+    PixelEditor,
+    edit,
+    error_reward,
+    observe,
+)
+from dqngan_lib.applications.pixels.filters import SUPER_RESOLUTION, ActionSet, box
+from dqngan_lib.applications.pixels.networks import PixelQNetwork
+from dqngan_lib.dqn.agent import DQN, DQNSettings
+from dqngan_lib.dqn.replay import ReplayBuffer
+from dqngan_lib.environments.rollout import Rollout
+from dqngan_lib.environments.worlds import SingleEpisode
 
 
 def pictures(count=6, height=7, width=5, seed=0):

@@ -3,8 +3,14 @@
 import pytest
 import torch
 
-from dqngan_lib.networks import parameter_count
-from dqngan_lib.pixel_networks import DILATIONS, PixelQNetwork, PixelRegressor, reach, trunk
+from dqngan_lib.applications.pixels.networks import (
+    DILATIONS,
+    PixelQNetwork,
+    PixelRegressor,
+    reach,
+    trunk,
+)
+from dqngan_lib.dqn.networks import parameter_count
 
 
 @pytest.fixture(autouse=True)

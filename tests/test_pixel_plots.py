@@ -6,9 +6,9 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from dqngan_lib import pixel_plots
-from dqngan_lib.filters import FILLING, SUPER_RESOLUTION, ActionSet
-from dqngan_lib.pixel_editor import edit
+from dqngan_lib.applications.pixels import plots as pixel_plots
+from dqngan_lib.applications.pixels.editor import edit
+from dqngan_lib.applications.pixels.filters import FILLING, SUPER_RESOLUTION, ActionSet
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from IPython.display import HTML
 from PIL import Image
 
 from dqngan_lib import plots
-from dqngan_lib.data import photos
-from dqngan_lib.dqn_training import History
+from dqngan_lib.course.data import photos
+from dqngan_lib.dqn.training import History
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqngan_lib.replay import PrioritizedReplayBuffer, ReplayBuffer, SumTree
+from dqngan_lib.dqn.replay import PrioritizedReplayBuffer, ReplayBuffer, SumTree
 
 
 @dataclass

@@ -7,11 +7,9 @@ import pytest
 import torch
 from skimage.transform import downscale_local_mean, resize
 
-from dqngan_lib.data import digits
-from dqngan_lib.filters import SUPER_RESOLUTION, ActionSet, dilation
-from dqngan_lib.pictures import psnr
-from dqngan_lib.pixel_networks import PixelRegressor
-from dqngan_lib.restoration import (
+from dqngan_lib.applications.pixels.filters import SUPER_RESOLUTION, ActionSet, dilation
+from dqngan_lib.applications.pixels.networks import PixelRegressor
+from dqngan_lib.applications.pixels.restoration import (
     apply_single_actions,
     back_projection,
     best_single_actions,
@@ -23,6 +21,8 @@ from dqngan_lib.restoration import (
     train_regressor,
     tune,
 )
+from dqngan_lib.course.data import digits
+from dqngan_lib.metrics.pictures import psnr
 
 
 def pictures(count=4, side=12, seed=0):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from dqngan_lib.results import Results, read_results
+from dqngan_lib.course.results import Results, read_results
 
 FIRST = "variant,seed,fid,seconds\nlarge,0,1.5,30\nlarge,1,2.5,31\nsmall,0,nan,3\nsmall,1,4,nan\n"
 SECOND = "variant,seed,fid,recall\nother,0,8,0.5\n"

@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from dqngan_lib.rewards import REWARD_FORMS, best_response, fixed_point, policy_target, reward
+from dqngan_lib.dqngan.rewards import (
+    REWARD_FORMS,
+    best_response,
+    fixed_point,
+    policy_target,
+    reward,
+)
 
 P = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
 Q = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)

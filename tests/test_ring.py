@@ -6,9 +6,8 @@ from dataclasses import fields
 import pytest
 import torch
 
-from dqngan_lib.gan import GANSettings
-from dqngan_lib.gan_training import GANTrainSettings
-from dqngan_lib.ring import (
+from dqngan_lib.gan.model import GANSettings
+from dqngan_lib.gan.ring import (
     PLAIN_TRAIN,
     RECIPES,
     new_ring_gan,
@@ -17,6 +16,7 @@ from dqngan_lib.ring import (
     score_ring,
     train_ring,
 )
+from dqngan_lib.gan.training import GANTrainSettings
 
 
 def test_centres_lie_on_the_circle():

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from dqngan_lib import runtime
-from dqngan_lib.runtime import claim, load_checkpoint, save_checkpoint, seed_everything
+from dqngan_lib.course import runtime
+from dqngan_lib.course.runtime import claim, load_checkpoint, save_checkpoint, seed_everything
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from dqngan_lib.scaling import Limits, amdahl, machine_limits, middle, time_of
+from dqngan_lib.applications.scaling.timing import Limits, amdahl, machine_limits, middle, time_of
 
 
 def test_limits_by_hand():

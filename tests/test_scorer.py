@@ -6,8 +6,9 @@ import pickle
 import pytest
 import torch
 
-from dqngan_lib import data, scorer
-from dqngan_lib.scorer import DigitScorer, load_scorer
+from dqngan_lib.course import data
+from dqngan_lib.metrics import scorer
+from dqngan_lib.metrics.scorer import DigitScorer, load_scorer
 from tools import make_digit_scorer
 
 

@@ -4,11 +4,24 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-from dqngan_lib.data import digits
-from dqngan_lib.environments import SingleEpisode
-from dqngan_lib.rollout import Rollout, play
-from dqngan_lib.stroke_canvas import PIXELS, CopyCanvas, StrokeCanvas, pictures, real_steps
-from dqngan_lib.strokes import ACTIONS, NO_OP, canvases, lay, paint_greedily, stroke_gains
+from dqngan_lib.applications.strokes.canvas import (
+    PIXELS,
+    CopyCanvas,
+    StrokeCanvas,
+    pictures,
+    real_steps,
+)
+from dqngan_lib.applications.strokes.drawing import (
+    ACTIONS,
+    NO_OP,
+    canvases,
+    lay,
+    paint_greedily,
+    stroke_gains,
+)
+from dqngan_lib.course.data import digits
+from dqngan_lib.environments.rollout import Rollout, play
+from dqngan_lib.environments.worlds import SingleEpisode
 
 IMAGES = digits().test_images[:5]
 

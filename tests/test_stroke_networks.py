@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from dqngan_lib.data import digits
-from dqngan_lib.dqn import DQNSettings
-from dqngan_lib.dqn_training import TrainSettings, train_dqn
-from dqngan_lib.rollout import play
-from dqngan_lib.stroke_canvas import PIXELS, CopyCanvas, StrokeCanvas
-from dqngan_lib.stroke_networks import CopyAgent, CopyNetwork, StrokeNetwork
-from dqngan_lib.strokes import ACTIONS, GRID, NO_OP, SHAPES, stroke_gains
+from dqngan_lib.applications.strokes.canvas import PIXELS, CopyCanvas, StrokeCanvas
+from dqngan_lib.applications.strokes.drawing import ACTIONS, GRID, NO_OP, SHAPES, stroke_gains
+from dqngan_lib.applications.strokes.networks import CopyAgent, CopyNetwork, StrokeNetwork
+from dqngan_lib.course.data import digits
+from dqngan_lib.dqn.agent import DQNSettings
+from dqngan_lib.dqn.training import TrainSettings, train_dqn
+from dqngan_lib.environments.rollout import play
 from tests.fixed import fixed_weights  # noqa: F401
 
 

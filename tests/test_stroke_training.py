@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from dqngan_lib.dqngan import DQNGAN, DQNGANSettings
-from dqngan_lib.dqngan_play import branch, generate
-from dqngan_lib.dqngan_training import DQNGANTrainSettings, train_dqngan
-from dqngan_lib.stroke_canvas import PIXELS, StrokeCanvas, pictures, real_steps
-from dqngan_lib.stroke_networks import StrokeNetwork
-from dqngan_lib.strokes import canvases
+from dqngan_lib.applications.strokes.canvas import PIXELS, StrokeCanvas, pictures, real_steps
+from dqngan_lib.applications.strokes.drawing import canvases
+from dqngan_lib.applications.strokes.networks import StrokeNetwork
+from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan.play import branch, generate
+from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
 
 ACTIONS = torch.tensor([[1_000, 2_000], [500, 1_500], [700, 100]])
 LABELS = torch.tensor([0, 1, 2])

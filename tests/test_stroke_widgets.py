@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from dqngan_lib.stroke_canvas import StrokeCanvas, pictures
-from dqngan_lib.stroke_networks import StrokeNetwork
-from dqngan_lib.stroke_plots import draw_digits, draw_strips, film_frames
-from dqngan_lib.stroke_widgets import TEMPERATURES, PainterWidget
-from dqngan_lib.strokes import canvases
+from dqngan_lib.applications.strokes.canvas import StrokeCanvas, pictures
+from dqngan_lib.applications.strokes.drawing import canvases
+from dqngan_lib.applications.strokes.networks import StrokeNetwork
+from dqngan_lib.applications.strokes.plots import draw_digits, draw_strips, film_frames
+from dqngan_lib.applications.strokes.widgets import TEMPERATURES, PainterWidget
 
 
 @pytest.fixture

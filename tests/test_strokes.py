@@ -5,9 +5,7 @@ import math
 import pytest
 import torch
 
-from dqngan_lib.data import digits
-from dqngan_lib.metrics import conditional_accuracy
-from dqngan_lib.strokes import (
+from dqngan_lib.applications.strokes.drawing import (
     ACTIONS,
     GRID,
     NO_OP,
@@ -21,6 +19,8 @@ from dqngan_lib.strokes import (
     stroke_number,
     stroke_table,
 )
+from dqngan_lib.course.data import digits
+from dqngan_lib.metrics.scores import conditional_accuracy
 
 
 def test_there_are_3136_strokes_and_a_no_op():

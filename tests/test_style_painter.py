@@ -5,12 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from dqngan_lib.art_plots import draw_taste
-from dqngan_lib.brushes import ACTIONS, SHAPES, best_colour, brush_table, lay_colour
-from dqngan_lib.painter import paint
-from dqngan_lib.photo_networks import GAIN, PainterNetwork
-from dqngan_lib.photo_patches import photo_patches, style_distance
-from dqngan_lib.style_painter import (
+from dqngan_lib.applications.art.brushes import (
+    ACTIONS,
+    SHAPES,
+    best_colour,
+    brush_table,
+    lay_colour,
+)
+from dqngan_lib.applications.art.networks import GAIN, PainterNetwork
+from dqngan_lib.applications.art.painter import paint
+from dqngan_lib.applications.art.patches import photo_patches, style_distance
+from dqngan_lib.applications.art.plots import draw_taste
+from dqngan_lib.applications.art.style import (
     PatchCritic,
     StylePainter,
     StyleSettings,

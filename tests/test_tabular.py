@@ -6,8 +6,8 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-from dqngan_lib import tabular
-from dqngan_lib.environments import GridWorld, SingleEpisode
+from dqngan_lib.environments import tabular
+from dqngan_lib.environments.worlds import GridWorld, SingleEpisode
 
 UP, RIGHT, DOWN, LEFT = range(4)
 

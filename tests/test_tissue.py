@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from dqngan_lib.dqngan import DQNGAN
-from dqngan_lib.medical import split_slices
-from dqngan_lib.tissue import (
+from dqngan_lib.applications.medical.slices import split_slices
+from dqngan_lib.applications.medical.tissue import (
     ClassTransformer,
     Patches,
     in_the_middle,
@@ -15,6 +14,7 @@ from dqngan_lib.tissue import (
     tissue_patches,
     train_tissue,
 )
+from dqngan_lib.dqngan.agent import DQNGAN
 
 
 def test_the_label_is_the_tissue_of_the_four_middle_pixels():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dqngan_lib.training import adam_along_cosine, may_be_interrupted, set_learning_rate
+from dqngan_lib.course.training import adam_along_cosine, may_be_interrupted, set_learning_rate
 
 
 class Bar:

@@ -8,8 +8,8 @@ import torch
 from scipy.stats import wasserstein_distance
 from torch import nn
 
-from dqngan_lib.image_networks import PointDiscriminator
-from dqngan_lib.wasserstein import look_at_critic, wasserstein_1d, wasserstein_gaussians
+from dqngan_lib.gan.networks import PointDiscriminator
+from dqngan_lib.gan.wasserstein import look_at_critic, wasserstein_1d, wasserstein_gaussians
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (7, 7), (5, 9), (200, 31)])

@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from dqngan_lib import grid_plots, tabular, widgets
-from dqngan_lib.environments import GridWorld
+from dqngan_lib.environments import grid_plots, tabular, widgets
+from dqngan_lib.environments.worlds import GridWorld
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from dqngan_lib.hardware import cores
+from dqngan_lib.course.hardware import cores
 from tools.cells import courses, notebook_numbers, read_cells
 from tools.grade_processes import SECONDS, Handed, default_start, grade
 from tools.grade_table import as_csv, summary, table

@@ -3,8 +3,8 @@
     python -m tools.make_digit_scorer [--to FILE] [--epochs 30] [--seed 0]
 
 No setting was chosen by the accuracy on the held-out digits. Deterministic on one machine;
-another processor or version of torch may round differently, so `dqngan_lib.scorer` names the
-checksum of the file that was made and is in use.
+another processor or version of torch may round differently, so `dqngan_lib.metrics.scorer` names
+the checksum of the file that was made and is in use.
 """
 
 import argparse
@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dqngan_lib.data import Digits, digits
-from dqngan_lib.runtime import progress
-from dqngan_lib.scorer import SIDES, WEIGHTS, DigitScorer
+from dqngan_lib.course.data import Digits, digits
+from dqngan_lib.course.runtime import progress
+from dqngan_lib.metrics.scorer import SIDES, WEIGHTS, DigitScorer
 
 BATCH = 128
 LEARNING_RATE = 2e-3
@@ -56,7 +56,7 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def shrink(images: Tensor, side: int) -> Tensor:
-    """Shrink digits exactly as `dqngan_lib.data.digits` does."""
+    """Shrink digits exactly as `dqngan_lib.course.data.digits` does."""
     if side == images.shape[-1]:
         return images
     return functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

@@ -23,7 +23,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from dqngan_lib.installation import machine
+from dqngan_lib.course.installation import machine
 from tools.claims import Row, claim_of, load, margin, store, table, write_tables
 from tools.notebooks import ROOT, NotebookError, execute, find, go_headless, read, write_whole
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dqngan_lib.hardware import cores
+from dqngan_lib.course.hardware import cores
 from tools.lint import lint
 from tools.notebooks import CELL_TIMEOUT, ROOT, NotebookError, find, go_headless
 

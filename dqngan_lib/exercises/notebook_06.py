@@ -336,7 +336,7 @@ EXERCISES = (
             "Multiply |F_p − F_q| after each place but the last by the gap, places.diff().",
         ),
         wasserstein_weighted,
-        "this is all that `dqngan_lib.wasserstein.wasserstein_1d` does",
+        "this is all that `dqngan_lib.gan.wasserstein.wasserstein_1d` does",
     ),
     Exercise(
         "06.3",

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dqngan_lib.applications.medical.tissue import Patches, joined
 from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
-from dqngan_lib.tissue import Patches, joined
 
 
 def may_train(z_mm: Tensor, held_out_z_mm: Tensor, gap_mm: int) -> Tensor:

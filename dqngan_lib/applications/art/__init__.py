@@ -1,0 +1,4 @@
+"""A painter of photographs (notebook 14).
+
+Read `brushes`, `networks`, `painter`, `training`; then `style`.
+"""

@@ -1,0 +1,135 @@
+"""Render the strokes of a painting again, at any size and with other brushes: oil, chalk, dots."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from dqngan_lib.applications.art.brushes import Stroke, stroke_mask
+from dqngan_lib.applications.art.painter import PAPER
+from dqngan_lib.course.arguments import require, whole
+
+LOOKS = ("plain", "oil", "chalk", "dots")
+"""Plain is what the painter has learnt with; the others change the look, not the plan."""
+
+BRISTLES = 12
+"""Bristles across an oil brush."""
+
+
+def render(
+    strokes: Sequence[Stroke],
+    height: int,
+    width: int,
+    scale: int = 3,
+    look: str = "oil",
+    seed: int = 0,
+) -> Tensor:
+    """Lay strokes on white paper that is `scale` times as large as the picture.
+
+    - `plain`: soft capsules.
+    - `oil`: bristles leave streaks along the stroke, lighter and darker, and a ragged end.
+    - `chalk`: the paint stays on the heights of a rough paper.
+    - `dots`: a disc of the same area in the place of each stroke.
+
+    Args:
+        strokes: In pixels of the picture.
+        height: Height of the picture in pixels.
+        width: Width of the picture.
+        scale: Pixels for each pixel.
+        look: One of `LOOKS`.
+        seed: Seed of bristles and paper.
+
+    Returns:
+        float `(3, height · scale, width · scale)` in [0, 1].
+
+    Raises:
+        ValueError: The look is unknown.
+    """
+    return render_steps(strokes, height, width, scale, look, seed)[-1]
+
+
+def render_steps(
+    strokes: Sequence[Stroke],
+    height: int,
+    width: int,
+    scale: int = 3,
+    look: str = "oil",
+    seed: int = 0,
+    stops: Sequence[int] | None = None,
+) -> list[Tensor]:
+    """Return the canvas after so many strokes, for each number in `stops`; see `render`.
+
+    Args:
+        strokes: See `render`, as for the other arguments.
+        height: Height of the picture in pixels.
+        width: Width of the picture.
+        scale: Pixels for each pixel.
+        look: One of `LOOKS`.
+        seed: Seed of bristles and paper.
+        stops: Numbers of strokes, from 0 to all; without them, after the last.
+
+    Raises:
+        ValueError: The look is unknown, or there are not so many strokes.
+    """
+    require(look in LOOKS, "look", look, f"one of {', '.join(LOOKS)}")
+    whole("scale", scale, 1)
+    stops = [len(strokes)] if stops is None else list(stops)
+    for stop in stops:
+        whole("stops", stop, 0, len(strokes))
+    random = torch.Generator().manual_seed(int(seed))
+    canvas = torch.full((3, height * scale, width * scale), PAPER)
+    grain = _paper(height * scale, width * scale, random)
+    shown = {0: canvas.clone()}
+    for number, stroke in enumerate(strokes, start=1):
+        _lay(canvas, stroke.scaled(scale), look, grain, random)
+        if number in stops:
+            shown[number] = canvas.clamp(0, 1)
+    return [shown[stop] for stop in stops]
+
+
+def _paper(height: int, width: int, random: torch.Generator) -> Tensor:
+    """Return the heights of a rough paper, `(height, width)`, evenly spread over [0, 1]."""
+    rough = avg_pool2d(torch.rand(1, 1, height + 1, width + 1, generator=random), 2, stride=1)[0, 0]
+    order = rough.flatten().argsort().argsort().float()
+    return (order / order.numel()).reshape(height, width)
+
+
+def _lay(canvas: Tensor, stroke: Stroke, look: str, grain: Tensor, random: torch.Generator) -> None:
+    """Lay one stroke on the canvas, in place."""
+    if look == "dots":
+        area = 2 * stroke.length * stroke.half_width + math.pi * stroke.half_width**2
+        stroke = replace(stroke, length=0.0, half_width=math.sqrt(area / math.pi))
+    mask, window = stroke_mask(stroke, *canvas.shape[1:])
+    if mask.numel() == 0:
+        return
+    light = torch.ones(())
+    if look == "chalk":
+        mask = mask * (1.25 - 1.1 * grain[window]).clamp(0.1, 0.95)
+    if look == "oil":
+        mask, light = _bristles(stroke, mask, window, random)
+    place = (slice(None), *window)
+    paint = (torch.tensor(stroke.colour)[:, None, None] * light).clamp(0, 1)
+    canvas[place] += mask * (paint - canvas[place])
+
+
+def _bristles(
+    stroke: Stroke, mask: Tensor, window: tuple[slice, slice], random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the mask of a stroke with bristles, and how bright the paint is, both `(h, w)`."""
+    rows = torch.arange(window[0].start, window[0].stop) + 0.5 - stroke.row
+    columns = torch.arange(window[1].start, window[1].stop) + 0.5 - stroke.column
+    down, right = math.sin(stroke.angle), math.cos(stroke.angle)
+    along = rows[:, None] * down + columns * right
+    wide = stroke.half_width + 0.5
+    across = ((rows[:, None] * right - columns * down) / wide).clamp(-1, 1)
+    paint = torch.rand(BRISTLES + 2, generator=random)
+    place = (across + 1) / 2 * BRISTLES
+    left = place.floor().long().clamp(max=BRISTLES)
+    streak = torch.lerp(paint[left], paint[left + 1], place - left)
+    # Each bristle leaves the sheet a little earlier or later, and one edge gets more light.
+    end = stroke.length / 2 + wide * (0.45 + 0.55 * streak)
+    cover = mask * (end - along.abs() + 0.5).clamp(0, 1) * (0.86 + 0.14 * streak)
+    return cover, 1 + 0.12 * (streak - 0.5) + 0.05 * across

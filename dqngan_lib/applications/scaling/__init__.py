@@ -1,0 +1,4 @@
+"""One core, many cores, two processes (notebook 15).
+
+Read `timing`, then `distributed`.
+"""

@@ -1,0 +1,4 @@
+"""Digits drawn with strokes (notebook 10).
+
+Read `drawing`, `canvas`, `networks`.
+"""

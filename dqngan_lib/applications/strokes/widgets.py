@@ -1,0 +1,68 @@
+"""Ask a painting agent for a digit, choose a temperature and a seed, and watch it draw.
+
+Only the part of ipywidgets that its versions 7.7 and 8 share is used.
+"""
+
+import base64
+import io
+
+import ipywidgets
+import torch
+from PIL import Image
+from torch import nn
+
+from dqngan_lib.applications.strokes.drawing import SIDE
+from dqngan_lib.applications.strokes.plots import draw_digits, film_frames
+from dqngan_lib.environments.widgets import present
+from dqngan_lib.metrics.scores import predicted_classes
+
+TEMPERATURES = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5)
+"""What the slider offers: from the greatest Q-value only to more luck than in training."""
+
+
+class PainterWidget:
+    """Five drawings of the digit that is asked for, as a film that repeats.
+
+    Args:
+        network: From observations of `StrokeCanvas` to Q-values, such as `agent.generator`.
+        count: Drawings side by side.
+    """
+
+    def __init__(self, network: nn.Module, count: int = 5) -> None:
+        self.network, self.count = network, count
+        self.digit = ipywidgets.Dropdown(options=list(range(10)), value=3, description="digit")
+        self.temperature = ipywidgets.SelectionSlider(
+            options=TEMPERATURES, value=0.7, description="temperature", continuous_update=False
+        )
+        self.seed = ipywidgets.BoundedIntText(value=0, min=0, max=9_999, description="seed")
+        again = ipywidgets.Button(description="another seed")
+        again.on_click(lambda _: self.next_seed())
+        for control in (self.digit, self.temperature, self.seed):
+            control.observe(lambda _: self._redraw(), names="value")
+        self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
+        controls = ipywidgets.HBox([self.digit, self.temperature, self.seed, again])
+        self.widget = ipywidgets.VBox([controls, self.picture, self.text])
+        self._redraw()
+
+    def next_seed(self) -> None:
+        """Draw with the next seed."""
+        self.seed.value = (self.seed.value + 1) % 10_000
+
+    def show(self) -> None:
+        """Display the widget where somebody is watching."""
+        present(self.widget)
+
+    def _redraw(self) -> None:
+        digit, temperature = self.digit.value, self.temperature.value
+        labels = torch.full((self.count,), digit)
+        _, steps = draw_digits(self.network, labels, temperature, self.seed.value)
+        frames = [Image.fromarray(frame) for frame in film_frames(steps, self.count, 4)]
+        data = io.BytesIO()
+        frames[0].save(
+            data, format="GIF", save_all=True, append_images=frames[1:], duration=220, loop=0
+        )
+        code = base64.b64encode(data.getvalue()).decode()
+        alt = f"{self.count} drawings of the digit {digit} grow stroke by stroke, side by side."
+        self.picture.value = f'<img alt="{alt}" src="data:image/gif;base64,{code}">'
+        read = predicted_classes(steps[:, -1].reshape(-1, 1, SIDE, SIDE)).tolist()
+        self.text.value = f"asked for: {digit}; the digit scorer reads: {', '.join(map(str, read))}"

@@ -1,0 +1,4 @@
+"""What every notebook stands on: seeds, claims, data, checks of arguments, bars, checkpoints.
+
+Read `runtime`, then `data` and `results`, then `training`.
+"""

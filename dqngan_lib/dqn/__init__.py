@@ -1,0 +1,4 @@
+"""Deep Q-Networks.
+
+Read `networks`, `replay`, `agent`, `training`; `variants` has what notebook 03 compares.
+"""

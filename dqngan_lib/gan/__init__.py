@@ -1,0 +1,4 @@
+"""Generative adversarial networks.
+
+Read `losses`, `penalties`, `networks`, `model`, `training`; then `ring` and `wasserstein`.
+"""
