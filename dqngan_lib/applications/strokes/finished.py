@@ -1,0 +1,346 @@
+"""A painter that learns from finished pictures alone: nobody's strokes are in the data.
+
+The judge is a discriminator D(x, y) of a finished picture x and its class y. A picture of strokes
+m₁ … m_T is x = 1 − ∏ₜ (1 − mₜ). With another stroke a in place of stroke t, all others kept, it
+would be
+
+    x′ = x + restₜ · (m_a − mₜ),        restₜ = ∏_{k≠t} (1 − m_k),
+
+because what the others leave as paper is what a stroke can cover. So to first order D would
+change by the *opinion* ⟨∇ₓD · restₜ, m_a − mₜ⟩: one matrix product of slopes with the table of
+strokes gives it for every stroke at every step. The Q-network is moved to log q + η · opinion, as
+in notebook 09 to log q + f. The setting, pictures without strokes, is that of SPIRAL (Ganin et al.
+2018, 1804.01118); the slope stands where SPIRAL has a reward and an actor-critic.
+
+The opinion leaves two things out: a stroke is not small, so a slope is only a guess; and the
+later strokes, kept here, would have answered to another one. `exact_changes` measures the first.
+"""
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import kl_div, log_softmax
+
+from dqngan_lib.applications.strokes.canvas import StrokeCanvas
+from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE, stroke_table
+from dqngan_lib.course.arguments import make_plain_numbers, require
+from dqngan_lib.course.runtime import progress
+from dqngan_lib.course.training import may_be_interrupted, set_learning_rate
+from dqngan_lib.dqngan.agent import draw_actions, move_average
+from dqngan_lib.dqngan.rewards import policy_target
+from dqngan_lib.gan.losses import discriminator_loss
+from dqngan_lib.gan.penalties import r1_penalty
+
+
+def paper_left(actions: Tensor, steps: Tensor) -> Tensor:
+    """Return restₜ = ∏_{k≠t} (1 − m_k): the paper that all other strokes leave.
+
+    Args:
+        actions: Finished drawings, int64 `(n, strokes)`.
+        steps: The steps t asked about, int64 `(k,)`.
+
+    Returns:
+        float `(n, k, 784)` in [0, 1].
+    """
+    paper = 1 - stroke_table()[actions]  # (n, strokes, 784)
+    # A quotient of products would divide by 0 under full ink: leave each factor out instead.
+    others = [[k for k in range(actions.shape[1]) if k != t] for t in steps.tolist()]
+    return torch.stack([paper[:, rest].prod(1) for rest in others], 1)
+
+
+def opinions(slope: Tensor, actions: Tensor, steps: Tensor) -> Tensor:
+    """Return by how much the judge would like each other stroke better, to first order.
+
+    Args:
+        slope: ∇ₓD at the finished pictures, float `(n, 784)`.
+        actions: Their strokes, int64 `(n, strokes)`.
+        steps: The steps t asked about, int64 `(k,)`.
+
+    Returns:
+        ⟨∇ₓD · restₜ, m_a − mₜ⟩ for every action a, float `(n, k, 3137)`; 0 for the action taken.
+    """
+    pull = slope[:, None] * paper_left(actions, steps)  # (n, k, 784)
+    worth = pull @ stroke_table().T  # (n, k, 3137)
+    return worth - worth.gather(2, actions[:, steps, None])
+
+
+def exact_changes(
+    judge: Callable[[Tensor], Tensor], actions: Tensor, step: int, others: Tensor
+) -> Tensor:
+    """Return by how much the judge's logit changes with other strokes at one step, no slope used.
+
+    Args:
+        judge: From pictures `(m, 1, 28, 28)` to logits `(m,)`.
+        actions: One finished drawing, int64 `(strokes,)`.
+        step: Which of its strokes is exchanged.
+        others: Strokes to put there, int64 `(m,)`.
+
+    Returns:
+        D(x′) − D(x), float `(m,)`.
+    """
+    drawings = actions.repeat(len(others) + 1, 1)
+    drawings[1:, step] = others
+    logits = judge(render(drawings))
+    return logits[1:] - logits[0]
+
+
+def render(actions: Tensor) -> Tensor:
+    """Return the finished pictures of strokes `(n, strokes)`, float `(n, 1, 28, 28)`."""
+    return 1 - (1 - stroke_table()[actions]).prod(1).reshape(-1, 1, SIDE, SIDE)
+
+
+@dataclass
+class FinishedSettings:
+    """How the painter and its judge learn."""
+
+    rounds: int = 1_300
+    """Rounds: draw, one step of the judge, one of the Q-network."""
+    batch_size: int = 60
+    """Drawings in a round, and real pictures."""
+    steps_learnt: int = 4
+    """Of how many steps of each drawing the Q-network learns; which ones is drawn anew."""
+    eta_start: float = 1.5
+    """η at the start: how much the judge's opinion weighs beside log q."""
+    eta_end: float = 4.0
+    """η at the end; in between a line. A large η at once, and the judge is fooled by its slope."""
+    clip: float = 4.0
+    """How far η · opinion may be from its mean under q."""
+    noise: float = 0.4
+    """Standard deviation of the normal noise on every picture that the judge sees."""
+    looks: int = 2
+    """Noisy looks at each drawing over which the slope is averaged."""
+    r1: float = 3.0
+    """Weight of R1, the squared slope at real pictures (Mescheder et al. 2018, 1801.04406)."""
+    r1_every: int = 2
+    """Rounds between two R1 terms, each then so many times as heavy (Karras et al. 2020,
+    1912.04958, section 3.1)."""
+    q_rate: float = 2e-3
+    """Step size of the Q-network's Adam at the start."""
+    judge_rate: float = 1e-3
+    """Step size of the judge's Adam at the start."""
+    learning_rate_end: float = 0.2
+    """Both at the end, as a share of those at the start; in between a line."""
+    sampler_memory: float = 0.97
+    """Memory of the sampler, a running mean of the Q-network, in [0, 1); less at first."""
+    slow_memory: float = 0.99
+    """Memory of `slow_network`, which draws the final pictures, in [0, 1); less at first."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        make_plain_numbers(self)
+        for name in ("rounds", "batch_size", "steps_learnt", "looks", "r1_every"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
+        for name in ("eta_start", "eta_end", "clip", "q_rate", "judge_rate"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "> 0")
+        for name in ("noise", "r1"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
+        for name in ("sampler_memory", "slow_memory"):
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "from 0, below 1")
+        end = self.learning_rate_end
+        require(0 <= end <= 1, "learning_rate_end", end, "from 0 to 1")
+
+
+@dataclass
+class FinishedHistory:
+    """What was measured: the lists have one entry for every `every` rounds."""
+
+    round: list[int] = field(default_factory=list)
+    """Rounds so far."""
+    score: list[float] = field(default_factory=list)
+    """What `evaluate` returned; NaN without one."""
+    real_logit: list[float] = field(default_factory=list)
+    """The judge's logit for real pictures, with noise, in the last round."""
+    fake_logit: list[float] = field(default_factory=list)
+    """The judge's logit for the drawings, likewise."""
+    entropy: list[float] = field(default_factory=list)
+    """Mean entropy of the sampler's choice in the last round, in nats; log 3137 = 8.05 at first."""
+    seconds: list[float] = field(default_factory=list)
+    """Time spent on training so far, evaluations left out."""
+    interrupted: bool = False
+    """Whether somebody stopped the run before its end."""
+
+
+class FinishedPainter:
+    """A Q-network, its two running means, and a judge that sees finished pictures alone.
+
+    Args:
+        q_network: From observations of `StrokeCanvas` to Q-values, such as `StrokeNetwork`.
+        judge: From pictures `(n, 1, 28, 28)` and classes `(n,)` to logits `(n,)`, such as
+            `ImageDiscriminator` with classes and without spectral norm.
+        settings: How they learn.
+        seed: Seed of the drawings, the noise and the order of the data.
+        strokes: Strokes of a drawing.
+        classes: Classes of the data.
+
+    Raises:
+        ValueError: More steps are to be learnt than a drawing has.
+    """
+
+    def __init__(
+        self,
+        q_network: nn.Module,
+        judge: nn.Module,
+        settings: FinishedSettings | None = None,
+        seed: int = 0,
+        strokes: int = 10,
+        classes: int = 10,
+    ) -> None:
+        self.settings = settings = settings or FinishedSettings()
+        learnt = settings.steps_learnt
+        require(learnt <= strokes, "steps_learnt", learnt, f"at most strokes={strokes}")
+        self.q_network, self.judge = q_network, judge
+        self.sampler = deepcopy(q_network).requires_grad_(False).eval()
+        self.slow_network = deepcopy(q_network).requires_grad_(False).eval()
+        self.q_optimizer = torch.optim.Adam(
+            q_network.parameters(), settings.q_rate, betas=(0.9, 0.99), fused=True
+        )
+        self.judge_optimizer = torch.optim.Adam(
+            judge.parameters(), settings.judge_rate, betas=(0.5, 0.99), fused=True
+        )
+        self.rng = torch.Generator().manual_seed(int(seed))
+        self.sheets = StrokeCanvas(settings.batch_size, strokes, classes)
+        self.done = 0
+
+    def round(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Draw, let the judge learn, ask it for its opinion, and let the Q-network learn that.
+
+        Args:
+            real: Real pictures, float `(n, 1, 28, 28)`.
+            labels: Their classes, int64 `(n,)`.
+        """
+        settings, share = self.settings, self.done / self.settings.rounds
+        fall = 1 - (1 - settings.learning_rate_end) * share
+        set_learning_rate(self.q_optimizer, fall * settings.q_rate)
+        set_learning_rate(self.judge_optimizer, fall * settings.judge_rate)
+        eta = settings.eta_start + (settings.eta_end - settings.eta_start) * share
+
+        steps = torch.randperm(self.sheets.max_steps, generator=self.rng)[: settings.steps_learnt]
+        asked = torch.arange(settings.batch_size) % self.sheets.classes
+        actions, states, log_q = self.draw(asked, steps)
+        drawn = render(actions)
+        measured = self.judge_step(real, labels, drawn, asked)
+        opinion = opinions(self.slope(drawn, asked), actions, steps)
+        target = policy_target(log_q, eta * opinion.flatten(0, 1), settings.clip)
+        measured["q_loss"] = self.q_step(states, target)
+        measured["entropy"] = -(log_q.exp() * log_q).sum(1).mean()
+        self.done += 1
+        return measured
+
+    @torch.no_grad()
+    def draw(self, asked: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Let the sampler draw, and keep what the Q-network will learn from.
+
+        Args:
+            asked: The classes asked for, int64 `(n,)`, with n as `batch_size` says.
+            steps: The steps to keep, int64 `(k,)`.
+
+        Returns:
+            All actions, int64 `(n, strokes)`, and of the chosen steps, drawing by drawing, the
+            states, uint8 `(n · k, 786)`, and log q of every action in them `(n · k, 3137)`.
+        """
+        observation, _ = self.sheets.reset(options={"labels": asked})
+        states, log_q, actions = [], [], []
+        for _ in range(self.sheets.max_steps):
+            states.append(observation)
+            log_q.append(log_softmax(self.sampler(observation), 1))
+            actions.append(draw_actions(log_q[-1], 1.0, self.rng))
+            observation, _, _, _, _ = self.sheets.step(actions[-1])
+        kept = [torch.stack([part[t] for t in steps.tolist()], 1) for part in (states, log_q)]
+        return torch.stack(actions, 1), kept[0].flatten(0, 1), kept[1].flatten(0, 1)
+
+    def noisy(self, pictures: Tensor) -> Tensor:
+        """Return pictures as the judge sees them: with normal noise."""
+        return pictures + self.settings.noise * torch.randn(pictures.shape, generator=self.rng)
+
+    def judge_step(
+        self, real: Tensor, labels: Tensor, drawn: Tensor, asked: Tensor
+    ) -> dict[str, Tensor]:
+        """Take one step of the judge on real pictures and drawings, all with noise."""
+        seen = self.noisy(torch.cat([real, drawn]))
+        logits = self.judge(seen, torch.cat([labels, asked])).split([len(real), len(drawn)])
+        loss = discriminator_loss(*logits, "non-saturating")
+        if self.settings.r1 > 0 and self.done % self.settings.r1_every == 0:
+            penalty = r1_penalty(lambda x: self.judge(x, labels), seen[: len(real)])
+            loss = loss + self.settings.r1_every * self.settings.r1 * penalty
+        self.judge_optimizer.zero_grad()
+        loss.backward()
+        self.judge_optimizer.step()
+        real_logit, fake_logit = (part.detach().mean() for part in logits)
+        return {"real_logit": real_logit, "fake_logit": fake_logit}
+
+    def slope(self, drawn: Tensor, asked: Tensor) -> Tensor:
+        """Return ∇ₓD at drawings, the mean over several noisy looks, float `(n, 784)`."""
+        looks = self.settings.looks
+        seen = self.noisy(drawn.repeat(looks, 1, 1, 1)).requires_grad_(True)
+        logits = self.judge(seen, asked.repeat(looks))
+        (slope,) = torch.autograd.grad(logits.sum(), seen)
+        return slope.reshape(looks, len(drawn), PIXELS).mean(0)
+
+    def q_step(self, states: Tensor, target: Tensor) -> Tensor:
+        """Take one step of the Q-network towards targets; return the loss, without gradient."""
+        policy = log_softmax(self.q_network(states), 1)
+        loss = kl_div(policy, target, log_target=True, reduction="batchmean")
+        self.q_optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.q_network.parameters(), 1.0)
+        self.q_optimizer.step()
+        at_first = (1 + self.done) / (10 + self.done)
+        for mean, memory in (
+            (self.sampler, self.settings.sampler_memory),
+            (self.slow_network, self.settings.slow_memory),
+        ):
+            move_average(mean, self.q_network, min(memory, at_first))
+        return loss.detach()
+
+
+def train_on_pictures(
+    painter: FinishedPainter,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    evaluate: Callable[[FinishedPainter], float] | None = None,
+    every: int = 100,
+) -> FinishedHistory:
+    """Train a painter on finished pictures and their classes; nobody's strokes are needed.
+
+    Interrupting (the ■ button, Ctrl-C) is allowed at any time: the painter then holds what it has
+    learnt so far, and the history says `interrupted`.
+
+    Args:
+        painter: Changed in place.
+        images: Real pictures, float `(n, 1, 28, 28)` in [0, 1].
+        labels: Their classes, int64 `(n,)`.
+        evaluate: Returns a score for the painter, mostly from `generate`.
+        every: Rounds between two entries of the history.
+
+    Raises:
+        ValueError: Images or labels have another shape, or `every` is below 1.
+    """
+    if images.dim() != 4 or tuple(images.shape[1:]) != (1, SIDE, SIDE) or len(images) == 0:
+        raise ValueError(
+            f"images must be (n, 1, {SIDE}, {SIDE}) with n >= 1; got {tuple(images.shape)}"
+        )
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"labels must be ({len(images)},); got {tuple(labels.shape)}")
+    require(every >= 1, "every", every, ">= 1")
+    history, rounds, spent = FinishedHistory(), painter.settings.rounds, 0.0
+    bar = progress(total=rounds, label="finished pictures", start=painter.done)
+    with may_be_interrupted(history, bar):
+        while painter.done < rounds:
+            start = time.perf_counter()
+            rows = torch.randint(len(images), (painter.settings.batch_size,), generator=painter.rng)
+            measured = painter.round(images[rows], labels[rows])
+            spent += time.perf_counter() - start
+            bar.update()
+            if painter.done % every == 0 or painter.done == rounds:
+                history.round.append(painter.done)
+                history.score.append(float("nan") if evaluate is None else evaluate(painter))
+                history.seconds.append(spent)
+                for name in ("real_logit", "fake_logit", "entropy"):
+                    getattr(history, name).append(measured[name].item())
+                bar.set_postfix(score=f"{history.score[-1]:.4g}")
+    return history
