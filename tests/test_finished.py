@@ -10,13 +10,10 @@ from dqngan_lib.applications.strokes.drawing import ACTIONS, NO_OP, canvases, st
 from dqngan_lib.applications.strokes.finished import (
     FinishedPainter,
     FinishedSettings,
-    exact_changes,
-    opinions,
-    paper_left,
-    render,
     train_on_pictures,
 )
 from dqngan_lib.applications.strokes.networks import StrokeNetwork
+from dqngan_lib.applications.strokes.opinions import left_out, opinions, paper_left, render
 from dqngan_lib.dqngan.play import generate
 from dqngan_lib.gan.networks import ImageDiscriminator
 
@@ -89,23 +86,34 @@ def test_the_opinion_of_a_linear_judge_is_what_redrawing_gives():
                 assert row[action].item() == pytest.approx(change.item(), abs=1e-4)
 
 
-def test_exact_changes_redraw_the_picture():
-    def judge(images):
-        return images.flatten(1).square().sum(1)
+def test_nothing_is_left_out_where_the_judge_is_linear_and_no_stroke_follows():
+    judge = Linear().weight.detach()
+    others = torch.tensor([[5, 2_000, 700], [301, 1_000, 20]])
+    found = left_out(
+        DRAWINGS, 3, judge.expand(2, -1), others, lambda x: x.flatten(1) @ judge, lambda x: x
+    )
+    assert found == pytest.approx((1.0, 1.0), abs=1e-4)
 
-    tried, drawing = torch.tensor([5, 2_000, NO_OP]), DRAWINGS[1]
-    change = exact_changes(judge, drawing, 1, tried)
-    before = canvases(drawing[None])[0, -1].square().sum()
-    for action, found in zip(tried.tolist(), change, strict=True):
-        assert found.item() == pytest.approx(
-            (redrawn(drawing, 1, action).square().sum() - before).item(), abs=1e-3
-        )
+
+def test_what_is_left_of_a_change_when_later_strokes_answer():
+    """The judge squares the ink. All is made good, or the opinion has the wrong sign."""
+    others, blank = torch.tensor([[5, NO_OP, 300, 20]]), torch.full((1, 2), NO_OP)
+
+    def judge(images):
+        return images.flatten(1).sum(1).square()
+
+    slope = torch.ones(1, 784)
+    correlation, share = left_out(blank, 0, slope, others, judge, torch.zeros_like)
+    assert 0.9 < correlation < 0.9999 and share == pytest.approx(0.0, abs=1e-5)
+    assert left_out(blank, 0, -slope, others, judge, lambda x: x)[0] == pytest.approx(-correlation)
 
 
 def test_the_target_is_q_times_e_to_the_change_of_every_redrawn_picture(monkeypatch):
     """All 3,137 alternatives of each learnt stroke are drawn and judged, with no slope."""
-    agent = painter(steps_learnt=1, eta_start=0.2, eta_end=0.6, clip=0.5, batch_size=2)
-    agent.done = 5  # half-way: η = 0.4
+    agent = painter(
+        steps_learnt=1, eta_start=0.2, eta_end=0.6, sharpening=0.1, clip=0.5, batch_size=2
+    )
+    agent.done = 5  # half-way: η = 0.4, s = 0.05
     drawn, seen = [], []
     draw, q_step = agent.draw, agent.q_step
 
@@ -124,7 +132,7 @@ def test_the_target_is_q_times_e_to_the_change_of_every_redrawn_picture(monkeypa
         canvas = canvases(others[None])[0, -1]
         logits = (canvas + stroke_table() * (1 - canvas)) @ judge
         worth = 0.4 * (logits - q @ logits)
-        weight = q * worth.clamp(-0.5, 0.5).exp()
+        weight = q**1.05 * worth.clamp(-0.5, 0.5).exp()
         assert torch.allclose(target, weight / weight.sum(), rtol=1e-3, atol=1e-8)
         assert worth.abs().max() > 0.5  # the clip has something to do
 
@@ -188,10 +196,22 @@ def test_the_judge_sees_real_pictures_and_drawings_with_noise():
     real, drawn = torch.zeros(4, 1, 28, 28), torch.ones(4, 1, 28, 28)
     agent.judge_step(real, torch.tensor([0, 0, 1, 1]), drawn, torch.tensor([1, 0, 1, 0]))
     images, labels = seen[0]
-    assert labels.tolist() == [0, 0, 1, 1, 1, 0, 1, 0]
-    for part, mean in zip(images.split(4), (0.0, 1.0), strict=True):
+    assert labels.tolist() == [0, 0, 1, 1, 1, 0, 1, 0, 1, 1, 0, 0]
+    for part, mean in zip(images.split(4), (0.0, 1.0, 0.0), strict=True):
         assert part.mean().item() == pytest.approx(mean, abs=0.03)
         assert part.std().item() == pytest.approx(0.3, rel=0.05)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_a_real_picture_under_a_wrong_class_counts_as_a_fake(share):
+    """On blank pictures D = b_y: the gradient of each b is counted by hand, label by label."""
+    agent, blank = painter(noise=0.0, r1=0.0, mismatch=share), torch.zeros(4, 1, 28, 28)
+    labels, asked = torch.tensor([0, 0, 0, 1]), torch.tensor([1, 1, 0, 0])
+    trust = agent.judge.bias.detach().sigmoid()
+    agent.judge_step(blank, labels, blank, asked)
+    real, fake, misnamed = (torch.tensor(x) / 4 for x in ([3.0, 1.0], [2.0, 2.0], [1.0, 3.0]))
+    expected = -real * (1 - trust) + (1 - share) * fake * trust + share * misnamed * trust
+    assert torch.allclose(agent.judge.bias.grad, expected, atol=1e-6)
 
 
 def test_it_learns_the_picture_of_each_class_without_a_stroke():
@@ -230,7 +250,7 @@ def test_the_same_seed_gives_the_same_painter():
         ("rounds", 0), ("batch_size", 0), ("steps_learnt", 0), ("looks", 0), ("r1_every", 0),
         ("eta_start", 0.0), ("eta_end", -1.0), ("clip", 0.0), ("noise", -0.1), ("r1", -1.0),
         ("q_rate", 0.0), ("judge_rate", 0.0), ("sampler_memory", 1.0), ("slow_memory", -0.1),
-        ("learning_rate_end", 1.5),
+        ("learning_rate_end", 1.5), ("sharpening", -0.1), ("mismatch", 1.0),
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_named(name, value):

@@ -13,7 +13,7 @@ in notebook 09 to log q + f. The setting, pictures without strokes, is that of S
 2018, 1804.01118); the slope stands where SPIRAL has a reward and an actor-critic.
 
 The opinion leaves two things out: a stroke is not small, so a slope is only a guess; and the
-later strokes, kept here, would have answered to another one. `exact_changes` measures the first.
+later strokes, kept here, would have answered to another one. `opinions.left_out` measures both.
 """
 
 import time
@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas
-from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE, stroke_table
+from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE
+from dqngan_lib.applications.strokes.opinions import opinions, render
 from dqngan_lib.course.arguments import make_plain_numbers, require
 from dqngan_lib.course.runtime import progress
 from dqngan_lib.course.training import may_be_interrupted, set_learning_rate
@@ -36,84 +37,36 @@ from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.penalties import r1_penalty
 
 
-def paper_left(actions: Tensor, steps: Tensor) -> Tensor:
-    """Return restₜ = ∏_{k≠t} (1 − m_k): the paper that all other strokes leave.
-
-    Args:
-        actions: Finished drawings, int64 `(n, strokes)`.
-        steps: The steps t asked about, int64 `(k,)`.
-
-    Returns:
-        float `(n, k, 784)` in [0, 1].
-    """
-    paper = 1 - stroke_table()[actions]  # (n, strokes, 784)
-    # A quotient of products would divide by 0 under full ink: leave each factor out instead.
-    others = [[k for k in range(actions.shape[1]) if k != t] for t in steps.tolist()]
-    return torch.stack([paper[:, rest].prod(1) for rest in others], 1)
-
-
-def opinions(slope: Tensor, actions: Tensor, steps: Tensor) -> Tensor:
-    """Return by how much the judge would like each other stroke better, to first order.
-
-    Args:
-        slope: ∇ₓD at the finished pictures, float `(n, 784)`.
-        actions: Their strokes, int64 `(n, strokes)`.
-        steps: The steps t asked about, int64 `(k,)`.
-
-    Returns:
-        ⟨∇ₓD · restₜ, m_a − mₜ⟩ for every action a, float `(n, k, 3137)`; 0 for the action taken.
-    """
-    pull = slope[:, None] * paper_left(actions, steps)  # (n, k, 784)
-    worth = pull @ stroke_table().T  # (n, k, 3137)
-    return worth - worth.gather(2, actions[:, steps, None])
-
-
-def exact_changes(
-    judge: Callable[[Tensor], Tensor], actions: Tensor, step: int, others: Tensor
-) -> Tensor:
-    """Return by how much the judge's logit changes with other strokes at one step, no slope used.
-
-    Args:
-        judge: From pictures `(m, 1, 28, 28)` to logits `(m,)`.
-        actions: One finished drawing, int64 `(strokes,)`.
-        step: Which of its strokes is exchanged.
-        others: Strokes to put there, int64 `(m,)`.
-
-    Returns:
-        D(x′) − D(x), float `(m,)`.
-    """
-    drawings = actions.repeat(len(others) + 1, 1)
-    drawings[1:, step] = others
-    logits = judge(render(drawings))
-    return logits[1:] - logits[0]
-
-
-def render(actions: Tensor) -> Tensor:
-    """Return the finished pictures of strokes `(n, strokes)`, float `(n, 1, 28, 28)`."""
-    return 1 - (1 - stroke_table()[actions]).prod(1).reshape(-1, 1, SIDE, SIDE)
-
-
 @dataclass
 class FinishedSettings:
     """How the painter and its judge learn."""
 
-    rounds: int = 1_300
+    rounds: int = 1_200
     """Rounds: draw, one step of the judge, one of the Q-network."""
     batch_size: int = 60
     """Drawings in a round, and real pictures."""
     steps_learnt: int = 4
     """Of how many steps of each drawing the Q-network learns; which ones is drawn anew."""
-    eta_start: float = 1.5
+    eta_start: float = 1.25
     """η at the start: how much the judge's opinion weighs beside log q."""
-    eta_end: float = 4.0
+    eta_end: float = 3.5
     """η at the end; in between a line. A large η at once, and the judge is fooled by its slope."""
+    sharpening: float = 0.04
+    """s at the end, 0 at the start, in between a line: log q counts 1 + s times in the target.
+
+    The sampler is to try fewer things as it learns. With the best judge, logit log p/q, it comes
+    to rest where q = q^{1 + s} (p/q)^η / Z, at q ∝ p^{η / (η − s)}: almost p while s is far below
+    η."""
     clip: float = 4.0
     """How far η · opinion may be from its mean under q."""
     noise: float = 0.4
     """Standard deviation of the normal noise on every picture that the judge sees."""
     looks: int = 2
     """Noisy looks at each drawing over which the slope is averaged."""
-    r1: float = 3.0
+    mismatch: float = 0.3
+    """Share of real pictures under a wrong class in the judge's loss on fakes, in [0, 1) (Reed et
+    al. 2016, 1605.05396, section 4.2): the judge must look at the class as well."""
+    r1: float = 1.0
     """Weight of R1, the squared slope at real pictures (Mescheder et al. 2018, 1801.04406)."""
     r1_every: int = 2
     """Rounds between two R1 terms, each then so many times as heavy (Karras et al. 2020,
@@ -136,10 +89,11 @@ class FinishedSettings:
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         for name in ("eta_start", "eta_end", "clip", "q_rate", "judge_rate"):
             require(getattr(self, name) > 0, name, getattr(self, name), "> 0")
-        for name in ("noise", "r1"):
+        for name in ("noise", "r1", "sharpening"):
             require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
         for name in ("sampler_memory", "slow_memory"):
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "from 0, below 1")
+        require(0 <= self.mismatch < 1, "mismatch", self.mismatch, "from 0, below 1")
         end = self.learning_rate_end
         require(0 <= end <= 1, "learning_rate_end", end, "from 0 to 1")
 
@@ -174,10 +128,10 @@ class FinishedPainter:
         settings: How they learn.
         seed: Seed of the drawings, the noise and the order of the data.
         strokes: Strokes of a drawing.
-        classes: Classes of the data.
+        classes: Classes of the data, at least 2.
 
     Raises:
-        ValueError: More steps are to be learnt than a drawing has.
+        ValueError: More steps are to be learnt than a drawing has, or there is one class alone.
     """
 
     def __init__(
@@ -192,6 +146,7 @@ class FinishedPainter:
         self.settings = settings = settings or FinishedSettings()
         learnt = settings.steps_learnt
         require(learnt <= strokes, "steps_learnt", learnt, f"at most strokes={strokes}")
+        require(classes >= 2, "classes", classes, ">= 2")
         self.q_network, self.judge = q_network, judge
         self.sampler = deepcopy(q_network).requires_grad_(False).eval()
         self.slow_network = deepcopy(q_network).requires_grad_(False).eval()
@@ -225,6 +180,7 @@ class FinishedPainter:
         measured = self.judge_step(real, labels, drawn, asked)
         opinion = opinions(self.slope(drawn, asked), actions, steps)
         target = policy_target(log_q, eta * opinion.flatten(0, 1), settings.clip)
+        target = log_softmax(target + share * settings.sharpening * log_q, 1)
         measured["q_loss"] = self.q_step(states, target)
         measured["entropy"] = -(log_q.exp() * log_q).sum(1).mean()
         self.done += 1
@@ -259,18 +215,22 @@ class FinishedPainter:
     def judge_step(
         self, real: Tensor, labels: Tensor, drawn: Tensor, asked: Tensor
     ) -> dict[str, Tensor]:
-        """Take one step of the judge on real pictures and drawings, all with noise."""
-        seen = self.noisy(torch.cat([real, drawn]))
-        logits = self.judge(seen, torch.cat([labels, asked])).split([len(real), len(drawn)])
-        loss = discriminator_loss(*logits, "non-saturating")
+        """Take one step of the judge on real pictures, drawings, and real ones misnamed."""
+        others = torch.randint(1, self.sheets.classes, labels.shape, generator=self.rng)
+        wrong = (labels + others) % self.sheets.classes
+        seen = self.noisy(torch.cat([real, drawn, real]))
+        logits = self.judge(seen, torch.cat([labels, asked, wrong]))
+        right, made, misnamed = logits.split([len(real), len(drawn), len(real)])
+        loss = discriminator_loss(right, made, "non-saturating").lerp(
+            discriminator_loss(right, misnamed, "non-saturating"), self.settings.mismatch
+        )
         if self.settings.r1 > 0 and self.done % self.settings.r1_every == 0:
             penalty = r1_penalty(lambda x: self.judge(x, labels), seen[: len(real)])
             loss = loss + self.settings.r1_every * self.settings.r1 * penalty
         self.judge_optimizer.zero_grad()
         loss.backward()
         self.judge_optimizer.step()
-        real_logit, fake_logit = (part.detach().mean() for part in logits)
-        return {"real_logit": real_logit, "fake_logit": fake_logit}
+        return {"real_logit": right.detach().mean(), "fake_logit": made.detach().mean()}
 
     def slope(self, drawn: Tensor, asked: Tensor) -> Tensor:
         """Return ∇ₓD at drawings, the mean over several noisy looks, float `(n, 784)`."""

@@ -1,0 +1,79 @@
+"""What a judge of finished pictures thinks of every single stroke, and how right that is."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dqngan_lib.applications.strokes.drawing import SIDE, stroke_table
+
+
+def paper_left(actions: Tensor, steps: Tensor) -> Tensor:
+    """Return restₜ = ∏_{k≠t} (1 − m_k): the paper that all other strokes leave.
+
+    Args:
+        actions: Finished drawings, int64 `(n, strokes)`.
+        steps: The steps t asked about, int64 `(k,)`.
+
+    Returns:
+        float `(n, k, 784)` in [0, 1].
+    """
+    paper = 1 - stroke_table()[actions]  # (n, strokes, 784)
+    # A quotient of products would divide by 0 under full ink: leave each factor out instead.
+    others = [[k for k in range(actions.shape[1]) if k != t] for t in steps.tolist()]
+    return torch.stack([paper[:, rest].prod(1) for rest in others], 1)
+
+
+def opinions(slope: Tensor, actions: Tensor, steps: Tensor) -> Tensor:
+    """Return by how much the judge would like each other stroke better, to first order.
+
+    Args:
+        slope: ∇ₓD at the finished pictures, float `(n, 784)`.
+        actions: Their strokes, int64 `(n, strokes)`.
+        steps: The steps t asked about, int64 `(k,)`.
+
+    Returns:
+        ⟨∇ₓD · restₜ, m_a − mₜ⟩ for every action a, float `(n, k, 3137)`; 0 for the action taken.
+    """
+    pull = slope[:, None] * paper_left(actions, steps)  # (n, k, 784)
+    worth = pull @ stroke_table().T  # (n, k, 3137)
+    return worth - worth.gather(2, actions[:, steps, None])
+
+
+def render(actions: Tensor) -> Tensor:
+    """Return the finished pictures of strokes `(n, strokes)`, float `(n, 1, 28, 28)`."""
+    return 1 - (1 - stroke_table()[actions]).prod(1).reshape(-1, 1, SIDE, SIDE)
+
+
+def left_out(
+    actions: Tensor,
+    step: int,
+    slope: Tensor,
+    others: Tensor,
+    judge: Callable[[Tensor], Tensor],
+    play_on: Callable[[Tensor], Tensor],
+) -> tuple[float, float]:
+    """Compare opinions with what they leave out: the size of a stroke, and the later answers.
+
+    Args:
+        actions: Finished drawings, int64 `(n, strokes)`.
+        step: The step t of which other strokes are tried.
+        slope: ∇ₓD at the drawings, float `(n, 784)`.
+        others: Strokes to try there, int64 `(n, k)`.
+        judge: From pictures of k drawings each, `(n · k, 1, 28, 28)`, to D.
+        play_on: From drawings `(n · k, strokes)` to the same with strokes after t drawn anew.
+
+    Returns:
+        Both with each drawing's mean over its k strokes taken off: the correlation of opinions
+        with D of the pictures rendered anew, later strokes kept; and how much D of the pictures
+        played on rises for each 1 that D of the former rises (least squares), so 1 if the later
+        strokes change nothing on average, and 0 if they make good any stroke.
+    """
+    changed = actions.repeat_interleave(others.shape[1], 0)
+    changed[:, step] = others.flatten()
+    guess = opinions(slope, actions, torch.tensor([step]))[:, 0].gather(1, others)
+    kept, answered = (judge(render(x)).view_as(guess) for x in (changed, play_on(changed)))
+    guess, kept, answered = (x - x.mean(1, keepdim=True) for x in (guess, kept, answered))
+    spread = (guess.square().sum() * kept.square().sum()).sqrt()
+    share = (kept * answered).sum() / kept.square().sum()
+    return ((guess * kept).sum() / spread).item(), share.item()
