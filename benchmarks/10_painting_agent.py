@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas, pictures, real_steps
 from dqngan_lib.applications.strokes.drawing import paint_greedily
+from dqngan_lib.applications.strokes.finished import FinishedPainter, train_on_pictures
 from dqngan_lib.applications.strokes.networks import StrokeNetwork
 from dqngan_lib.course.data import digits
 from dqngan_lib.dqn.replay import Batch
@@ -91,6 +92,16 @@ def train_painter(learning: DQNGANSettings, rounds: DQNGANTrainSettings, seed: i
     return agent
 
 
+def train_on_finished(seed: int) -> nn.Module:
+    """Train the painter of notebook 10 on finished digits alone; nobody's strokes are used."""
+    torch.manual_seed(seed)
+    judge = ImageDiscriminator(classes=10, spectral=False)
+    painter = FinishedPainter(StrokeNetwork(), judge, seed=seed)
+    data = digits()
+    train_on_pictures(painter, data.train_images, data.train_labels)
+    return painter.slow_network
+
+
 def train_by_likelihood(seed: int) -> nn.Module:
     """Train the painter's network on the real strokes themselves, for as many updates."""
     torch.manual_seed(seed)
@@ -132,19 +143,19 @@ def train_dcgan(seed: int, cpu_seconds: float) -> GAN:
 
 
 PAINTERS = {
-    "DQN-GAN": (LEARNING, ROUNDS),
-    "one drawn fake, no branches": (
+    "judge of strokes": (LEARNING, ROUNDS),
+    "judge of strokes, plain game": (
         replace(LEARNING, expected_fakes=False),
         replace(ROUNDS, branch_share=0.0),
     ),
-    "finished pictures alone": (
+    "pictures alone, one-step TD": (
         replace(LEARNING, reward="logit + log q", expected_fakes=False),
         replace(ROUNDS, branch_share=0.0),
     ),
 }
-VARIANTS = (*PAINTERS, "maximum likelihood", "DCGAN")
+VARIANTS = ("judge of pictures", *PAINTERS, "maximum likelihood", "DCGAN")
 SECONDS: dict[int, float] = {}
-"""What the DQN-GAN took on each seed, CPU seconds: the DCGAN gets as many."""
+"""What the judge of strokes took on each seed, CPU seconds: the DCGAN gets as many."""
 
 
 def run(variant: str, seed: int) -> Mapping[str, float]:
@@ -156,12 +167,14 @@ def run(variant: str, seed: int) -> Mapping[str, float]:
         seconds = time.process_time() - start
         images = gan.sample(len(ASKED), labels=ASKED, seed=seed + 1)
         return scores(lambda _: images) | {"cpu_seconds": seconds}
-    if variant == "maximum likelihood":
+    if variant == "judge of pictures":
+        network = train_on_finished(seed)
+    elif variant == "maximum likelihood":
         network = train_by_likelihood(seed)
     else:
         network = train_painter(*PAINTERS[variant], seed).generator
     seconds = time.process_time() - start
-    if variant == "DQN-GAN":
+    if variant == "judge of strokes":
         SECONDS[seed] = seconds
     return painter_scores(network, seed) | {"cpu_seconds": seconds}
 

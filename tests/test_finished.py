@@ -108,6 +108,20 @@ def test_what_is_left_of_a_change_when_later_strokes_answer():
     assert left_out(blank, 0, -slope, others, judge, lambda x: x)[0] == pytest.approx(-correlation)
 
 
+def test_the_sampler_answers_after_the_step_and_keeps_what_was_before():
+    agent, asked = painter(q_network=StrokeNetwork(4, 2, 16)), torch.tensor([0, 1])
+    with torch.no_grad():
+        agent.sampler.dense_head.bias[42] = 50.0
+    played = agent.play_on(DRAWINGS, asked, 1)
+    assert torch.equal(played[:, :2], DRAWINGS[:, :2]) and (played[:, 2:] == 42).all()
+
+
+def test_a_linear_judge_has_exact_opinions_and_no_answer_follows_the_last_stroke():
+    asked = torch.tensor([0, 1, 0, 1])
+    found = painter(noise=0.3).left_out(asked, step=3, others=5, goes=2)
+    assert found == pytest.approx((1.0, 1.0), abs=1e-3)
+
+
 def test_the_target_is_q_times_e_to_the_change_of_every_redrawn_picture(monkeypatch):
     """All 3,137 alternatives of each learnt stroke are drawn and judged, with no slope."""
     agent = painter(

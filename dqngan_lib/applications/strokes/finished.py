@@ -27,7 +27,7 @@ from torch.nn.functional import kl_div, log_softmax
 
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas
 from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE
-from dqngan_lib.applications.strokes.opinions import opinions, render
+from dqngan_lib.applications.strokes.opinions import left_out, opinions, render
 from dqngan_lib.course.arguments import make_plain_numbers, require
 from dqngan_lib.course.runtime import progress
 from dqngan_lib.course.training import may_be_interrupted, set_learning_rate
@@ -255,6 +255,43 @@ class FinishedPainter:
         ):
             move_average(mean, self.q_network, min(memory, at_first))
         return loss.detach()
+
+    @torch.no_grad()
+    def play_on(self, actions: Tensor, asked: Tensor, step: int) -> Tensor:
+        """Return drawings whose strokes after `step` the sampler has drawn anew, `(n, strokes)`."""
+        sheets = StrokeCanvas(len(actions), self.sheets.max_steps, self.sheets.classes)
+        observation, _ = sheets.reset(options={"labels": asked})
+        played = actions.clone()
+        for t in range(sheets.max_steps):
+            if t > step:
+                played[:, t] = draw_actions(self.sampler(observation), 1.0, self.rng)
+            observation, _, _, _, _ = sheets.step(played[:, t])
+        return played
+
+    def left_out(
+        self, asked: Tensor, step: int, others: int = 16, goes: int = 8
+    ) -> tuple[float, float]:
+        """Compare the judge's opinions on strokes with D drawn anew; see `opinions.left_out`.
+
+        Args:
+            asked: The classes asked for, int64 `(n,)`, with n as `batch_size` says.
+            step: The step of which other strokes are tried.
+            others: How many other strokes to draw from the sampler for each drawing.
+            goes: How often the sampler answers each of them.
+        """
+        actions, _, log_q = self.draw(asked, torch.tensor([step]))
+        tried = torch.multinomial(log_q.exp(), others, generator=self.rng)
+        slope, classes = self.slope(render(actions), asked), asked.repeat_interleave(others)
+        noise = self.noisy(torch.zeros(4, 1, SIDE, SIDE))  # the same four looks at all pictures
+
+        @torch.no_grad()
+        def judge(pictures: Tensor) -> Tensor:
+            return torch.stack([self.judge(pictures + one, classes) for one in noise]).mean(0)
+
+        def answer(drawings: Tensor) -> Tensor:
+            return self.play_on(drawings, classes, step)
+
+        return left_out(actions, step, slope, tried, judge, answer, goes)
 
 
 def train_on_pictures(

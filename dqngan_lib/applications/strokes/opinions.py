@@ -52,6 +52,7 @@ def left_out(
     others: Tensor,
     judge: Callable[[Tensor], Tensor],
     play_on: Callable[[Tensor], Tensor],
+    goes: int = 1,
 ) -> tuple[float, float]:
     """Compare opinions with what they leave out: the size of a stroke, and the later answers.
 
@@ -62,6 +63,7 @@ def left_out(
         others: Strokes to try there, int64 `(n, k)`.
         judge: From pictures of k drawings each, `(n · k, 1, 28, 28)`, to D.
         play_on: From drawings `(n · k, strokes)` to the same with strokes after t drawn anew.
+        goes: How often to play on; D is averaged over them.
 
     Returns:
         Both with each drawing's mean over its k strokes taken off: the correlation of opinions
@@ -72,7 +74,9 @@ def left_out(
     changed = actions.repeat_interleave(others.shape[1], 0)
     changed[:, step] = others.flatten()
     guess = opinions(slope, actions, torch.tensor([step]))[:, 0].gather(1, others)
-    kept, answered = (judge(render(x)).view_as(guess) for x in (changed, play_on(changed)))
+    kept = judge(render(changed)).view_as(guess)
+    answered = torch.stack([judge(render(play_on(changed))) for _ in range(goes)]).mean(0)
+    answered = answered.view_as(guess)
     guess, kept, answered = (x - x.mean(1, keepdim=True) for x in (guess, kept, answered))
     spread = (guess.square().sum() * kept.square().sum()).sqrt()
     share = (kept * answered).sum() / kept.square().sum()
