@@ -154,9 +154,8 @@ HEADLINES = {
     ),
     "10": (
         "DQN: share of copies read rightly",
-        "asked-for class, temperature 1",
         "asked-for class, best of the temperatures 0.7, 0.5, 0.35",
-        "digit-FID, temperature 1, n = 2,000",
+        "digit-FID, best of the temperatures 0.7, 0.5, 0.35, n = 2,000",
     ),
     "11": ("14 → 28, DQN: PSNR in dB", "7 → 28, DQN: share read rightly"),
     "12": (
