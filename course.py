@@ -62,7 +62,7 @@ COMMANDS = {
     "build": ("tools.build",),
     "study": ("tools.study",),
     "solutions": ("tools.solutions",),
-    "grade": ("tools.grade",),
+    "grade": ("tools.grading.command",),
     "colab": ("tools.colab",),
 }
 # Their folders need not exist yet, so they are told where their paths begin.

@@ -24,8 +24,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 import course
-from tools.answers import needed
 from tools.cells import Cell, parse
+from tools.grading.answers import needed
 from tools.notebooks import NOTEBOOKS, ROOT, read, write
 
 WHOLE = ("01_q_learning",)

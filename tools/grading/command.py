@@ -16,8 +16,8 @@ from pathlib import Path
 
 from dqngan_lib.course.hardware import cores
 from tools.cells import courses, notebook_numbers, read_cells
-from tools.grade_processes import SECONDS, Handed, default_start, grade
-from tools.grade_table import as_csv, summary, table
+from tools.grading.processes import SECONDS, Handed, default_start, grade
+from tools.grading.table import as_csv, summary, table
 from tools.notebooks import NotebookError, write_whole
 
 IGNORED_FOLDERS = {"__MACOSX", "__pycache__"}
