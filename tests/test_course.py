@@ -485,23 +485,41 @@ def test_two_studies_at_once_keep_each_others_rows(tmp_path, results, monkeypatc
 
 
 def test_a_study_waits_for_another_to_have_written(results, monkeypatch):
-    with study.alone():
+    order = []
+
+    def later():
+        with study.only_writer():
+            order.append("second")
+
+    with study.only_writer():
         monkeypatch.setattr(study, "PATIENCE", 0.1)
-        with pytest.raises(study.NotebookError, match=r"study\.lock is there.*delete it"):
-            study.alone().__enter__()
+        with pytest.raises(NotebookError, match=r"study\.lock locked for 0\.1 s"):
+            study.only_writer().__enter__()
         monkeypatch.setattr(study, "PATIENCE", 60)
-        order = []
-
-        def later():
-            with study.alone():
-                order.append("second")
-
         waiting = threading.Thread(target=later)
         waiting.start()
         time.sleep(0.2)
         order.append("first")
     waiting.join()
     assert order == ["first", "second"]
+
+
+def test_a_study_that_is_killed_while_it_writes_stops_no_other(results, monkeypatch):
+    writing = (
+        "import pathlib, time\nfrom tools import study\n"
+        f"study.PROGRESS = pathlib.Path({str(study.PROGRESS)!r})\n"
+        "with study.only_writer():\n    print('writing', flush=True)\n    time.sleep(600)"
+    )
+    command = [sys.executable, "-c", writing]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        monkeypatch.setattr(study, "PATIENCE", 0.1)
+        with pytest.raises(NotebookError, match="locked"):
+            study.only_writer().__enter__()
+        process.kill()
+    monkeypatch.setattr(study, "PATIENCE", 10)
+    with study.only_writer():
+        pass
 
 
 def test_study_runs_the_table_scripts_of_the_notebook(tmp_path, results, monkeypatch):

@@ -12,7 +12,6 @@ import io
 import json
 import math
 import multiprocessing
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from dqngan_lib.course.installation import machine
 from tools.claims import Row, claim_of, load, margin, store, table, write_tables
@@ -170,7 +171,7 @@ def keep(path: Path, seed: int, rows: list[Row], broken: list[str], state: str) 
         return row["seed"] != seed and (not whole or claim_of(row) in made)
 
     # Another study may have written since: what is not this run's stays as it is now.
-    with alone():
+    with only_writer():
         store([row for row in load() if stays(row)] + rows)
         progress = load_progress()
         before = progress.get(path.stem, {})
@@ -222,27 +223,19 @@ def is_row_of(evalue: str, row: Row) -> bool:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Keep every other study from writing meanwhile, by a file that only one can make.
+def only_writer() -> Iterator[None]:
+    """Keep every other study from writing meanwhile; the system opens the lock of one that dies.
 
     Raises:
-        NotebookError: The file stays: another study was ended in the middle of its writing.
+        NotebookError: Another study did not come to the end of its writing.
     """
-    lock = PROGRESS.with_suffix(".lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            if time.monotonic() > until:
-                raise NotebookError(f"{lock} is there: if no other study runs, delete it") from None
-            time.sleep(0.05)
+    file = PROGRESS.with_suffix(".lock")
+    file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield
-    finally:
-        lock.unlink()
+        with FileLock(file, timeout=PATIENCE):
+            yield
+    except Timeout:
+        raise NotebookError(f"another study has kept {file} locked for {PATIENCE} s") from None
 
 
 def load_progress() -> dict[str, Any]:
