@@ -34,7 +34,7 @@ Start with the first. The first run of any command installs what the course need
 On Windows, write `py course.py` for `python3 course.py`.
 
   lab [--no-browser] [...]         more options go to JupyterLab; --no-browser prints the address
-  test [--fast] [02 ...]           --fast leaves the notebooks out; 02 tests notebook 02 alone
+  test [--fast] [02 ...]           --fast leaves out what is slow; 02 tests notebook 02 alone
 
 For those who change the course:
 

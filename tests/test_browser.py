@@ -122,6 +122,7 @@ def address(tmp_path_factory) -> Iterator[str]:
         log.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_widget_moves_in_the_browser(name, address, browser):
     source = NOTEBOOKS / f"{name}.ipynb"

@@ -162,6 +162,7 @@ def test_the_machine_has_colabs_versions(python, content):
         assert version.startswith(wanted + ".")
 
 
+@pytest.mark.slow
 def test_widgets_work_with_colabs_versions(python):
     names = ("widgets", "gan_widgets", "latent_widgets", "stroke_widgets")
     tests = [f"tests/test_{name}.py" for name in names]
@@ -190,6 +191,7 @@ def execute(notebook, python, folder, **variables):
     return client.execute(env=environment | variables)
 
 
+@pytest.mark.slow
 def test_a_light_bundle_runs_to_its_end_where_there_is_nothing_else(python, tmp_path):
     content = tmp_path / "content"
     content.mkdir()
@@ -313,6 +315,7 @@ def train_a_little(evaluate):
     return sum(weight.double().sum().item() for weight in gan.generator.parameters()), history
 
 
+@pytest.mark.slow
 def test_a_lost_session_goes_on_where_it_was(tmp_path, monkeypatch):
     drive = tmp_path / "drive" / "MyDrive" / "dqngan"
     monkeypatch.setenv("COURSE_CHECKPOINTS", str(drive))

@@ -22,6 +22,7 @@ def alone(plan):
     return train(replace(plan, parts=(sum(plan.parts),)), rounds=2)
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one_where_they_should():
     found = launch(list(PLANS), rounds=2, seconds=240)
     gaps = {

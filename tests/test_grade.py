@@ -700,6 +700,7 @@ def test_nothing_is_left_behind(graded):
     assert sorted(p.name for p in folder.parent.iterdir()) == ["handed in", "marks.csv"]
 
 
+@pytest.mark.slow
 def test_a_new_python_for_each_notebook_goes_on_after_an_answer_that_ends_it(tmp_path):
     """The way of macOS and Windows."""
     answers = [

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,15 @@ def load() -> list[Row]:
             {**row, "seed": int(row["seed"]), "value": float(row["value"])}
             for row in csv.DictReader(file)
         ]
+
+
+def longest_first(paths: Iterable[Path]) -> list[Path]:
+    """Sort notebooks by the seconds that they took in the last study, those without any first.
+
+    Where several run at a time, none is then left to run alone at the end.
+    """
+    known = {row["notebook"]: float(row["seconds"]) for row in load()}
+    return sorted(paths, key=lambda path: -known.get(path.stem, math.inf))
 
 
 def store(rows: Iterable[Row]) -> None:

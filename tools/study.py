@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import io
 import json
-import math
 import multiprocessing
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dqngan_lib.course.installation import machine
-from tools.claims import Row, claim_of, load, margin, store, table, write_tables
+from tools.claims import Row, claim_of, load, longest_first, margin, store, table, write_tables
 from tools.notebooks import ROOT, NotebookError, execute, find, go_headless, read, write_whole
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -132,8 +131,8 @@ def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Result]]:
             print(f"{path.name}, seed {seed}")
             yield (path, seed), run_seed(path, seed)
         return
-    known = {row["notebook"]: float(row["seconds"]) for row in load()}
-    tasks = sorted(tasks, key=lambda task: -known.get(task[0].stem, math.inf))
+    order = longest_first({path for path, _ in tasks})
+    tasks = sorted(tasks, key=lambda task: order.index(task[0]))
     # Fresh processes: a fork would take over torch's threads in a state of its own.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
