@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tools.notebooks import ROOT, write_whole
+from tools.start import start
 
 CLAIMS = ROOT / "benchmarks" / "results" / "claims.csv"
 COLUMNS = ("notebook", "claim", "relation", "bound", "seed", "value", "seconds", "machine")
@@ -241,4 +242,4 @@ def _line(s: Summary) -> str:
 
 
 if __name__ == "__main__":
-    write_tables()
+    start(write_tables)

@@ -16,6 +16,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from tools.notebooks import ROOT, NotebookError, find, read, write
+from tools.start import start
 
 BUNDLES = ROOT / "colab"
 MAX_BYTES = 10_000_000
@@ -175,4 +176,4 @@ def set_badge(notebook: NotebookNode, name: str, repository: str | None, branch:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

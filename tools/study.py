@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from dqngan_lib.course.installation import machine
 from tools.claims import Row, claim_of, load, longest_first, margin, store, table, write_tables
 from tools.notebooks import ROOT, NotebookError, execute, find, go_headless, read, write_whole
+from tools.start import start
 
 BENCHMARKS = ROOT / "benchmarks"
 PROGRESS = ROOT / ".cache" / "study.json"
@@ -243,7 +244,4 @@ def load_progress() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)

@@ -18,6 +18,7 @@ from dqngan_lib.course.hardware import cores, memory_gb
 from tools.claims import longest_first
 from tools.lint import lint
 from tools.notebooks import CELL_TIMEOUT, ROOT, NotebookError, find, go_headless
+from tools.start import start
 
 WORKER_GB = 2
 """Memory for one worker: it holds torch, and a kernel beside it holds torch again."""
@@ -150,7 +151,4 @@ def summary(results: dict[str, tuple[bool, str, float]]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)

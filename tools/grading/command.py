@@ -8,7 +8,6 @@ docs/grading.md.
 import argparse
 import os
 import re
-import sys
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tools.cells import courses, notebook_numbers, read_cells
 from tools.grading.processes import SECONDS, Handed, default_start, grade
 from tools.grading.table import as_csv, summary, table
 from tools.notebooks import NotebookError, write_whole
+from tools.start import start
 
 IGNORED_FOLDERS = {"__MACOSX", "__pycache__"}
 
@@ -137,7 +137,4 @@ def student_of(path: Path, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)
