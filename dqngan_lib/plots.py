@@ -4,7 +4,7 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from dqngan_lib.course.runtime import headless
+from dqngan_lib.dqn.training import History
 
 COLORS = {
     "real": "#000000",
@@ -234,13 +235,6 @@ def draw_cycle(steps: Sequence[str], repeat_from: int, title: str) -> Figure:
     return figure
 
 
-class ScoreHistory(Protocol):
-    """A history of scores, such as that of `train_dqn`."""
-
-    step: list[int]
-    score: list[float]
-
-
 class LiveCurve:
     """A learning curve that is redrawn in place while training runs; pass it as `watch`.
 
@@ -254,7 +248,7 @@ class LiveCurve:
         self.what = what
         self._handle: Any = None
 
-    def __call__(self, history: ScoreHistory) -> None:
+    def __call__(self, history: History) -> None:
         """Redraw the curve."""
         if headless():
             return
