@@ -25,7 +25,7 @@ from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.gan.model import GAN
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
-from dqngan_lib.metrics.scores import conditional_accuracy, digit_fid
+from dqngan_lib.metrics.digits import conditional_accuracy, digit_fid
 
 LEARNING = DQNGANSettings(
     reward="prefix",

@@ -27,8 +27,8 @@ from dqngan_lib.applications.strokes.canvas import StrokeCanvas
 from dqngan_lib.applications.strokes.drawing import ACTIONS, canvases, stroke_gains, stroke_table
 from dqngan_lib.course.data import digits
 from dqngan_lib.dqn.replay import PrioritizedReplayBuffer, ReplayBuffer
+from dqngan_lib.environments.catch import Catch
 from dqngan_lib.environments.rollout import Rollout
-from dqngan_lib.environments.worlds import Catch
 
 Call = Callable[[], object]
 Pair = tuple[Call, Call]

@@ -16,8 +16,9 @@ from dqngan_lib.dqn.agent import DQN, DQNSettings, backup_value, linear_schedule
 from dqngan_lib.dqn.networks import ConvolutionalQNetwork, QNetwork
 from dqngan_lib.dqn.replay import ReplayBuffer
 from dqngan_lib.dqn.training import History, TrainSettings, train_dqn
+from dqngan_lib.environments.catch import Catch
+from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.rollout import play
-from dqngan_lib.environments.worlds import Catch, GridWorld
 from tests import probes
 
 

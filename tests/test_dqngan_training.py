@@ -10,7 +10,7 @@ from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.play import RoundReplay, generate, play_episodes
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.environments.rollout import Rollout
-from dqngan_lib.metrics.scores import total_variation
+from dqngan_lib.metrics.distributions import total_variation
 from tests.small_canvas import PICTURES, TOKENS, agent, canvas, log_probability, whole
 
 REAL = whole(TOKENS[[0, 5, 5, 5, 10, 15]])

@@ -13,7 +13,7 @@ from dqngan_lib.dqngan.patch_canvas import (
     fit_codebook,
     reconstruction,
 )
-from dqngan_lib.environments.worlds import SingleEpisode
+from dqngan_lib.environments.base import SingleEpisode
 
 BITS = torch.tensor([0.0, 1.0]).reshape(2, 1, 1)
 

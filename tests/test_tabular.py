@@ -7,7 +7,8 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 from dqngan_lib.environments import tabular
-from dqngan_lib.environments.worlds import GridWorld, SingleEpisode
+from dqngan_lib.environments.base import SingleEpisode
+from dqngan_lib.environments.grid_world import GridWorld
 
 UP, RIGHT, DOWN, LEFT = range(4)
 

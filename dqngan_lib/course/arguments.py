@@ -1,5 +1,6 @@
 """Checks of arguments and settings: each error names the argument and what is allowed."""
 
+from contextlib import suppress
 from dataclasses import fields
 from numbers import Integral, Real
 
@@ -61,15 +62,18 @@ def positive_sizes(**sizes: int) -> None:
         whole(name, size, 1)
 
 
+def float_tensor(name: str, values: Tensor) -> None:
+    """Raise an error unless a value is a tensor of float numbers."""
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        raise TypeError(f"{name} must be a float tensor; got {kind_of(values)}")
+
+
 def numbers(name: str, values: Tensor) -> Tensor:
     """Return a float tensor or array as float64 on the CPU, without its gradient."""
     if not isinstance(values, Tensor):
-        try:
+        with suppress(TypeError, ValueError, RuntimeError):  # what is no array is refused below
             values = torch.as_tensor(values)
-        except (TypeError, ValueError, RuntimeError):
-            raise TypeError(f"{name} must be a float tensor; got {kind_of(values)}") from None
-    if not values.is_floating_point():
-        raise TypeError(f"{name} must be a float tensor; got {values.dtype}")
+    float_tensor(name, values)
     values = values.detach().cpu().double()
     if not values.isfinite().all():
         raise ValueError(f"{name} must be finite; it holds NaN or infinity")

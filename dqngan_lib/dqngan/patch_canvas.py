@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dqngan_lib.course.arguments import kind_of, require, whole
-from dqngan_lib.environments.worlds import TorchVectorEnv
+from dqngan_lib.environments.base import TorchVectorEnv
 
 NOT_PLACED = -1
 """What stands in an observation where no patch has been placed yet."""
@@ -212,7 +212,7 @@ class PatchCanvas(TorchVectorEnv):
         return labels.long()
 
     def _begin(self, rows: Tensor) -> None:
-        start = torch.randint(self.starts, (self.num_envs,), generator=self.generator)
+        start = torch.randint(self.starts, (self.num_envs,), generator=self.rng)
         self.tokens = torch.where(rows[:, None], NOT_PLACED, self.tokens)
         self.tokens[:, 0] = torch.where(rows, start, self.tokens[:, 0])
 

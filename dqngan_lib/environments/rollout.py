@@ -7,6 +7,8 @@ import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
+from dqngan_lib.course.arguments import require
+
 Policy = Callable[[Tensor], Tensor]
 """From observations `(environments, …)` to actions `(environments,)`."""
 
@@ -55,10 +57,8 @@ class Rollout:
                 f"num_envs=8); got {type(envs).__name__}"
             )
         mode = envs.metadata.get("autoreset_mode")
-        if not isinstance(mode, AutoresetMode):
-            raise ValueError(
-                f"envs.metadata['autoreset_mode'] must be an AutoresetMode; got {mode!r}"
-            )
+        known = isinstance(mode, AutoresetMode)
+        require(known, "envs.metadata['autoreset_mode']", mode, "an AutoresetMode")
         self.envs = envs
         self.mode = mode
         self.observation: Tensor | None = None
@@ -121,12 +121,11 @@ def play(policy: Policy, envs: VectorEnv, seed: int, discount: float = 1.0) -> T
     Raises:
         ValueError: The discount is out of its range.
     """
-    if not 0 <= discount <= 1:
-        raise ValueError(f"discount must be from 0 to 1; got {discount!r}")
+    require(0 <= discount <= 1, "discount", discount, "from 0 to 1")
     rollout = Rollout(envs)
     observation = rollout.start(seed)
     total = torch.zeros(envs.num_envs)
-    weight = torch.ones(envs.num_envs)
+    weight = torch.ones(envs.num_envs)  # γᵗ of the episode that runs, 0 once it has ended
     while weight.any():
         step = rollout.step(policy(observation))
         total += weight * step.reward

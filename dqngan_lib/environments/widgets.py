@@ -12,10 +12,11 @@ import matplotlib.pyplot as plt
 import torch
 from IPython.display import display
 
+from dqngan_lib.course.arguments import whole
 from dqngan_lib.course.runtime import headless
 from dqngan_lib.environments.grid_plots import draw_values, frame_cell
+from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.tabular import bellman_backup
-from dqngan_lib.environments.worlds import GridWorld
 
 
 def present(widget: ipywidgets.Widget) -> None:
@@ -42,8 +43,7 @@ class BackupStepper:
     """
 
     def __init__(self, world: GridWorld, discount: float, sweeps: int = 12) -> None:
-        if sweeps < 1:
-            raise ValueError(f"sweeps must be >= 1; got {sweeps!r}")
+        whole("sweeps", sweeps, 1)
         self.world, self.discount = world, discount
         self.cells = world.acting.nonzero().flatten().tolist()
         self.model = world.model()

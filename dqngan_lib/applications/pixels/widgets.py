@@ -19,7 +19,7 @@ from dqngan_lib.applications.pixels.plots import legend_patches, paint_actions
 from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.environments.rollout import Policy
 from dqngan_lib.environments.widgets import present
-from dqngan_lib.metrics.scores import predicted_classes
+from dqngan_lib.metrics.digits import predicted_classes
 
 SHAPES = ("square", "disc", "scribble")
 """What a hole can look like. Agents that have only met squares may try the others."""

@@ -14,7 +14,7 @@ from torch import nn
 from dqngan_lib.applications.strokes.drawing import SIDE
 from dqngan_lib.applications.strokes.plots import draw_digits, film_frames
 from dqngan_lib.environments.widgets import present
-from dqngan_lib.metrics.scores import predicted_classes
+from dqngan_lib.metrics.digits import predicted_classes
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5)
 """What the slider offers: from the greatest Q-value only to more luck than in training."""
