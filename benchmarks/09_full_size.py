@@ -83,7 +83,7 @@ def run(name: str, seed: int) -> Mapping[str, float]:
         torch.manual_seed(seed)
         envs = PatchCanvas(64, codebook, grid=grid)
         train_dqngan(agent, envs, real, settings=budget, seed=seed)
-        network = agent.generator
+        network = agent.slow_network
     seconds = time.process_time() - started
     if variant.rounds or variant.likelihood:
         canvas = PatchCanvas(2_000, codebook, grid=grid)

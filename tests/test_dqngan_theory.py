@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from dqngan_lib.dqngan import enumeration
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.rewards import best_response, fixed_point, policy_target, reward
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.metrics.distributions import total_variation
 
 PIXELS = 4

@@ -117,7 +117,7 @@ def test_interrupted_and_resumed_is_the_same_run(tmp_path):
     assert first.interrupted and first.update == [4]
     resumed = agent()
     history = train_dqngan(resumed, canvas(), REAL, **arguments)
-    assert torch.equal(resumed.generator.numbers, whole_run.generator.numbers)
+    assert torch.equal(resumed.slow_network.numbers, whole_run.slow_network.numbers)
     assert history.update == expected.update and history.score == expected.score
 
 
@@ -138,12 +138,12 @@ def test_learning_rates_fall():
 def test_generate_at_temperature_zero_makes_one_picture():
     player = agent()
     with torch.no_grad():
-        player.generator.numbers.normal_(generator=torch.Generator().manual_seed(0))
-    cold = generate(player.generator, canvas(50), temperature=0)
+        player.slow_network.numbers.normal_(generator=torch.Generator().manual_seed(0))
+    cold = generate(player.slow_network, canvas(50), temperature=0)
     assert len(torch.unique(cold, dim=0)) == 1
-    warm = generate(player.generator, canvas(50), temperature=1.0, seed=3)
+    warm = generate(player.slow_network, canvas(50), temperature=1.0, seed=3)
     assert len(torch.unique(warm, dim=0)) > 5
-    assert torch.equal(warm, generate(player.generator, canvas(50), temperature=1.0, seed=3))
+    assert torch.equal(warm, generate(player.slow_network, canvas(50), temperature=1.0, seed=3))
 
 
 @pytest.mark.parametrize(

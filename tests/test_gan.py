@@ -42,10 +42,10 @@ def test_a_penalty_and_its_weight_belong_together(given):
 
 def test_samples_depend_on_the_seed_alone_and_disturb_nothing():
     gan = small_gan()
-    before = gan.random.get_state()
+    before = gan.rng.get_state()
     assert torch.equal(gan.sample(5, seed=3), gan.sample(5, seed=3))
     assert not torch.equal(gan.sample(5, seed=3), gan.sample(5, seed=4))
-    assert torch.equal(gan.random.get_state(), before)
+    assert torch.equal(gan.rng.get_state(), before)
     assert not gan.sample(5).requires_grad
 
 

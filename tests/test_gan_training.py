@@ -70,7 +70,7 @@ def test_a_run_can_be_repeated_and_depends_on_its_seeds():
     results = []
     for pair_seed, seed in ((0, 0), (0, 0), (0, 1), (1, 0)):
         gan = small_gan()
-        gan.random.manual_seed(pair_seed)
+        gan.rng.manual_seed(pair_seed)
         train_gan(gan, DATA, settings=SHORT, seed=seed)
         results.append(weights(gan.averaged))
     assert torch.equal(results[0], results[1])

@@ -5,13 +5,12 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 from dqngan_lib.dqngan.patch_canvas import (
-    NOT_PLACED,
     PatchCanvas,
-    cut,
     decode,
     encode,
     fit_codebook,
     reconstruction,
+    split_patches,
 )
 from dqngan_lib.environments.base import SingleEpisode
 
@@ -25,18 +24,18 @@ def codebook():
 
 def test_cut_goes_row_by_row():
     image = torch.arange(16.0).reshape(1, 1, 4, 4)
-    patches = cut(image, 2)
+    patches = split_patches(image, 2)
     assert patches.shape == (1, 4, 4)
     assert patches[0].tolist() == [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]]
 
 
 def test_cut_names_what_is_wrong():
     with pytest.raises(ValueError, match="divisor of the side, 16"):
-        cut(torch.zeros(1, 1, 16, 16), 5)
+        split_patches(torch.zeros(1, 1, 16, 16), 5)
     with pytest.raises(ValueError, match="images must be"):
-        cut(torch.zeros(1, 16, 16), 4)
+        split_patches(torch.zeros(1, 16, 16), 4)
     with pytest.raises(TypeError, match="images must be a float tensor"):
-        cut(torch.zeros(1, 1, 16, 16, dtype=torch.long), 4)
+        split_patches(torch.zeros(1, 1, 16, 16, dtype=torch.long), 4)
 
 
 def test_decode_then_encode_is_the_same(codebook):
@@ -50,7 +49,7 @@ def test_decode_then_encode_is_the_same(codebook):
 
 def test_encode_finds_the_nearest(codebook):
     images = torch.rand(5, 1, 16, 16, generator=torch.Generator().manual_seed(2))
-    distances = torch.cdist(cut(images, 4).flatten(0, 1), codebook.flatten(1))
+    distances = torch.cdist(split_patches(images, 4).flatten(0, 1), codebook.flatten(1))
     assert torch.equal(encode(images, codebook).flatten(), distances.argmin(1))
 
 
@@ -59,7 +58,7 @@ def test_encode_nothing(codebook):
 
 
 def test_decode_shows_what_is_not_placed(codebook):
-    tokens = torch.full((1, 16), NOT_PLACED)
+    tokens = torch.full((1, 16), -1)
     tokens[0, 0] = 2
     image = decode(tokens, codebook, blank=0.5)
     assert torch.equal(image[0, 0, :4, :4], codebook[2])
@@ -95,7 +94,7 @@ def test_an_episode():
     observation, _ = envs.reset(seed=0)
     assert observation.shape == (3, 5)
     assert observation.dtype == torch.long
-    assert (observation[:, 1:] == NOT_PLACED).all()
+    assert (observation[:, 1:] == -1).all()
     placed = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 1, 1], [0, 1, 0]])
     start = observation[:, 0]
     for step, action in enumerate(placed):
@@ -104,7 +103,7 @@ def test_an_episode():
         assert not truncated.any()
         assert terminated.all() == (step == 3)
     assert torch.equal(info["final_obs"], torch.cat([start[:, None], placed.T], 1))
-    assert (observation[:, 1:] == NOT_PLACED).all()
+    assert (observation[:, 1:] == -1).all()
     assert envs.pictures(info["final_obs"])[0, 0].tolist() == [[1, 0], [1, 0]]
 
 
@@ -112,7 +111,7 @@ def test_observations_are_their_own():
     envs = PatchCanvas(1, BITS, grid=2)
     first, _ = envs.reset(seed=0)
     envs.step(torch.tensor([1]))
-    assert (first[:, 1:] == NOT_PLACED).all()
+    assert (first[:, 1:] == -1).all()
 
 
 def test_start_tokens():

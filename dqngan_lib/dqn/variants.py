@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from dqngan_lib.course.arguments import require
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.networks import ConvolutionalQNetwork, QNetwork
 from dqngan_lib.dqn.training import History, TrainSettings, train_dqn
@@ -68,8 +69,7 @@ CATCH_TRAIN: dict[str, Any] = {
 
 def _variant(name: str) -> Variant:
     """Return a variant by its name."""
-    if name not in VARIANTS:
-        raise ValueError(f"variant must be one of {list(VARIANTS)}; got {name!r}")
+    require(name in VARIANTS, "variant", name, f"one of {list(VARIANTS)}")
     return VARIANTS[name]
 
 

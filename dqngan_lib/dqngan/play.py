@@ -7,7 +7,9 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
 from dqngan_lib.course.arguments import require, whole
-from dqngan_lib.dqngan.agent import DQNGAN, Batch, draw_actions, reader
+from dqngan_lib.dqn.replay import Batch
+from dqngan_lib.dqngan.agent import DQNGAN
+from dqngan_lib.dqngan.sampler import draw_actions, reader
 from dqngan_lib.environments.rollout import Rollout
 
 
@@ -140,7 +142,7 @@ def generate(
     """Make one picture on each canvas, with actions drawn from softmax(Q/τ).
 
     Args:
-        network: Mostly `agent.generator`, or `agent.sampler`.
+        network: Mostly `agent.slow_network`, or `agent.sampler`.
         envs: Canvases of their own, as many as pictures are wanted.
         temperature: τ ≥ 0, apart from that of training; 0 takes the greatest Q-value.
         labels: Classes asked for, `(canvases,)`, for canvases that have classes; else the

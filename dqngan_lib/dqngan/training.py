@@ -15,7 +15,8 @@ from dqngan_lib.course.resume import describe_network, load_run
 from dqngan_lib.course.runtime import progress, save_checkpoint
 from dqngan_lib.course.training import may_be_interrupted, set_learning_rate
 from dqngan_lib.dqn.agent import linear_schedule
-from dqngan_lib.dqngan.agent import DQNGAN, Batch
+from dqngan_lib.dqn.replay import Batch
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.play import RoundReplay, branch, play_episodes, play_steps
 from dqngan_lib.environments.rollout import Rollout
 

@@ -16,7 +16,7 @@ from dqngan_lib.course.runtime import headless
 from dqngan_lib.gan.losses import LossKind, generator_loss
 from dqngan_lib.plots import COLORS
 
-FIELD = LinearSegmentedColormap.from_list("field", ["#F0B088", "#FFFFFF", "#A9A9A9"])
+_FIELD = LinearSegmentedColormap.from_list("field", ["#F0B088", "#FFFFFF", "#A9A9A9"])
 """From the colour of generated points, where D = 0, over white to that of real ones, D = 1."""
 
 
@@ -54,7 +54,7 @@ def draw_players() -> Figure:
 
 
 @torch.no_grad()
-def draw_field(
+def _draw_field(
     axes: Axes, discriminator: Callable[[Tensor], Tensor], reach: float, cells: int = 80
 ) -> ContourSet:
     """Paint D(x) over the plane in steps of 0.1, with the line D = ½; return it for a colour bar.
@@ -70,7 +70,7 @@ def draw_field(
     field = discriminator(torch.stack([across, up], 2).reshape(-1, 2)).sigmoid()
     field = field.reshape(cells, cells).numpy()
     levels = [step / 10 for step in range(11)]
-    painted = axes.contourf(line.numpy(), line.numpy(), field, levels, cmap=FIELD)
+    painted = axes.contourf(line.numpy(), line.numpy(), field, levels, cmap=_FIELD)
     if field.min() < 0.5 < field.max():
         border = {"colors": COLORS["discriminator"], "linewidths": 1.5}
         axes.contour(line.numpy(), line.numpy(), field, [0.5], **border)
@@ -120,7 +120,7 @@ def draw_game(
         arrows: How many fakes get an arrow; lengths are compared within a picture only.
         title: Text above.
     """
-    picture = draw_field(axes, discriminator, reach)
+    picture = _draw_field(axes, discriminator, reach)
     axes.scatter(*real.T.tolist(), s=5, color=COLORS["real"], linewidths=0, alpha=0.6)
     axes.scatter(*fake.T.tolist(), s=16, color=COLORS["generated"], marker="x", linewidths=1.0)
     if arrows:

@@ -24,7 +24,7 @@ class PainterWidget:
     """Five drawings of the digit that is asked for, as a film that repeats.
 
     Args:
-        network: From observations of `StrokeCanvas` to Q-values, such as `agent.generator`.
+        network: From observations of `StrokeCanvas` to Q-values, such as `agent.slow_network`.
         count: Drawings side by side.
     """
 
