@@ -62,6 +62,16 @@ def positive_sizes(**sizes: int) -> None:
         whole(name, size, 1)
 
 
+def whole_numbers(name: str, values: Tensor, count: int, most: int) -> Tensor:
+    """Return `count` whole numbers from 0 to `most` as int64, or say what is wrong with them."""
+    values = torch.as_tensor(values)
+    fits = values.shape == (count,) and not values.is_floating_point()
+    if not fits or not ((values >= 0) & (values <= most)).all():
+        got = f"{values}, {values.dtype}" if values.is_floating_point() else values
+        raise ValueError(f"{name} must hold {count} whole numbers from 0 to {most}; got {got}")
+    return values.long()
+
+
 def float_tensor(name: str, values: Tensor) -> None:
     """Raise an error unless a value is a tensor of float numbers."""
     if not isinstance(values, Tensor) or not values.is_floating_point():
@@ -83,11 +93,10 @@ def numbers(name: str, values: Tensor) -> Tensor:
 def points(name: str, values: Tensor, least: int = 1, flatten: bool = False) -> Tensor:
     """Return points `(n, d)` in float64, or images as such points when `flatten` is true."""
     values = numbers(name, values)
-    if values.ndim < 2 or (values.ndim > 2 and not flatten) or 0 in values.shape[1:]:
-        shape = "(n, …)" if flatten else "(n, d)"
-        raise ValueError(f"{name} must have shape {shape}; got {tuple(values.shape)}")
-    if len(values) < least:
-        raise ValueError(f"{name} must have at least {least} rows; got {len(values)}")
+    shape, wanted = tuple(values.shape), "(n, …)" if flatten else "(n, d)"
+    fits = (len(shape) == 2 or (len(shape) > 2 and flatten)) and 0 not in shape[1:]
+    require(fits, name, shape, f"of shape {wanted}")
+    require(len(values) >= least, name, len(values), f"at least {least} rows")
     return values.flatten(1)
 
 

@@ -43,8 +43,8 @@ def picture_numbers(pictures: Tensor) -> Tensor:
         ValueError: There is something else than 0 and 1.
     """
     pixels = pictures.flatten(1)
-    if not ((pixels == 0) | (pixels == 1)).all():
-        raise ValueError("pictures must hold 0 and 1 alone")
+    binary = bool(((pixels == 0) | (pixels == 1)).all())
+    arguments.require(binary, "pictures", pixels.unique().tolist(), "made of 0 and 1 alone")
     return (pixels.long() << torch.arange(pixels.shape[1] - 1, -1, -1, device=pixels.device)).sum(1)
 
 
@@ -59,11 +59,8 @@ def prefix_sums(leaves: Tensor) -> list[Tensor]:
 
     Returns:
         A level list of n + 1 tensors; the first holds the sum of all.
-
-    Raises:
-        ValueError: The number of leaves is no power of two.
     """
-    depth(leaves)
+    _depth(leaves)
     levels = [leaves.double()]
     while len(levels[0]) > 1:  # children 2i and 2i + 1 of node i: rows of (2ᵗ, 2)
         levels.insert(0, levels[0].reshape(-1, 2).sum(1))
@@ -71,13 +68,10 @@ def prefix_sums(leaves: Tensor) -> list[Tensor]:
 
 
 def conditionals(distribution: Tensor) -> list[Tensor]:
-    """Return log p(a | prefix): how to draw from a distribution pixel by pixel.
+    """Return log p(a | prefix), a level list of n tensors `(2ᵗ, 2)`: how to draw pixel by pixel.
 
     Args:
         distribution: Probabilities above 0, `(2^n,)`.
-
-    Returns:
-        A level list of n tensors `(2ᵗ, 2)`.
 
     Raises:
         ValueError: A probability is 0, or they do not sum to 1: then a policy is not defined.
@@ -132,7 +126,7 @@ def soft_values(
     Raises:
         ValueError: An argument is out of its range.
     """
-    n = depth(rewards)
+    n = _depth(rewards)
     arguments.require(temperature > 0, "temperature", temperature, "> 0")
     arguments.require(0 <= discount <= 1, "discount", discount, "from 0 to 1")
     values = [torch.zeros_like(rewards, dtype=torch.float64)]
@@ -186,15 +180,11 @@ def table_of(
     ]
 
 
-def depth(leaves: Tensor) -> int:
-    """Return n for 2^n leaves.
-
-    Raises:
-        ValueError: The number of leaves is no power of two, or they are not `(2^n,)`.
-    """
+def _depth(leaves: Tensor) -> int:
+    """Return n for 2^n leaves `(2^n,)`, or raise an error where there are not so many."""
     n = math.log2(leaves.numel()) if leaves.numel() else 0.5
-    if leaves.dim() != 1 or not n.is_integer():
-        raise ValueError(f"there must be (2^n,) numbers, one a picture; got {tuple(leaves.shape)}")
+    fits = leaves.dim() == 1 and n.is_integer()
+    arguments.require(fits, "numbers", tuple(leaves.shape), "(2^n,), one a picture")
     return int(n)
 
 
@@ -236,7 +226,7 @@ def settle(
     """
     arguments.require(0 < rate <= 1, "rate", rate, "above 0, at most 1")
     arguments.whole("rounds", rounds, 0)
-    log_p, n = p.double().log(), depth(p)
+    log_p, n = p.double().log(), _depth(p)
     q_values = [torch.zeros(2**level, 2, dtype=torch.float64) for level in range(n)]
     if start is not None:
         q_values = [temperature * step for step in conditionals(start)]
@@ -277,7 +267,7 @@ def any_order(
     Returns:
         The probability of stopping at each picture, and V of each picture, both `(2^n,)`.
     """
-    n = depth(rewards)
+    n = _depth(rewards)
     arguments.require(temperature > 0, "temperature", temperature, "> 0")
     pictures = all_pictures(n)
     ink = pictures.sum(1)

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from torch import Tensor
 from torch.nn import functional
 
-from dqngan_lib.course.arguments import float_tensor, require, whole
+from dqngan_lib.course.arguments import float_tensor, require, whole, whole_numbers
 from dqngan_lib.environments.base import TorchVectorEnv
 
 _NOT_PLACED = -1
@@ -177,7 +177,7 @@ class PatchCanvas(TorchVectorEnv):
         labels = (options or {}).get("labels")
         if labels is None:
             return observation, info
-        self.tokens[:, 0] = self._start_tokens(labels, self.num_envs)
+        self.tokens[:, 0] = whole_numbers("labels", labels, self.num_envs, self.starts - 1)
         return self._observe(), info
 
     def pictures(self, observation: Tensor, blank: float = 0.0) -> Tensor:
@@ -198,17 +198,8 @@ class PatchCanvas(TorchVectorEnv):
         fits = images.dim() == 4 and images.shape[-1] == side
         require(fits, "images", tuple(images.shape), f"(n, 1, {side}, {side})")
         labels = torch.zeros(len(images), dtype=torch.long) if labels is None else labels
-        start = self._start_tokens(labels, len(images))
+        start = whole_numbers("labels", labels, len(images), self.starts - 1)
         return torch.cat([start[:, None], encode(images, self.codebook)], 1)
-
-    def _start_tokens(self, labels: Tensor, count: int) -> Tensor:
-        """Return labels as start tokens after checking them."""
-        labels = torch.as_tensor(labels)
-        if labels.shape != (count,) or not ((labels >= 0) & (labels < self.starts)).all():
-            raise ValueError(
-                f"labels must hold {count} whole numbers from 0 to {self.starts - 1}; got {labels}"
-            )
-        return labels.long()
 
     def _begin(self, rows: Tensor) -> None:
         start = torch.randint(self.starts, (self.num_envs,), generator=self.rng)

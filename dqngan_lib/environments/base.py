@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from dqngan_lib.course.arguments import positive_sizes
+from dqngan_lib.course.arguments import positive_sizes, require, whole_numbers
 
 StepResult = tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]
 
@@ -66,10 +66,10 @@ class TorchVectorEnv(VectorEnv):
         """
         if self.time is None:
             raise RuntimeError("call reset before step")
-        action = torch.as_tensor(action)
-        check_actions(action, self.num_envs, int(self.single_action_space.n))
+        most = int(self.single_action_space.n) - 1
+        action = whole_numbers("action", action, self.num_envs, most)
         self.time = self.time + 1
-        reward, terminated = self._move(action.long())
+        reward, terminated = self._move(action)
         truncated = (self.time >= self.max_steps) & ~terminated
         ended = terminated | truncated  # (num_envs,); only `terminated` stops the bootstrap
         observation, info = self._observe(), {}
@@ -91,14 +91,6 @@ class TorchVectorEnv(VectorEnv):
     def _observe(self) -> Tensor:
         """Return what is seen now, as a new tensor."""
         raise NotImplementedError
-
-
-def check_actions(action: Tensor | np.ndarray, num_envs: int, actions: int) -> None:
-    """Raise an error unless there is one whole number from 0 to `actions` − 1 a world."""
-    if action.shape != (num_envs,) or not ((action >= 0) & (action < actions)).all():
-        raise ValueError(
-            f"action must hold {num_envs} whole numbers from 0 to {actions - 1}; got {action}"
-        )
 
 
 class TruncationAsTermination(VectorWrapper):
@@ -130,8 +122,7 @@ class SingleEpisode(gymnasium.Env):
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
     def __init__(self, envs: VectorEnv) -> None:
-        if envs.num_envs != 1:
-            raise ValueError(f"envs must have num_envs=1; got {envs.num_envs}")
+        require(envs.num_envs == 1, "envs", envs.num_envs, "a batch of one, num_envs=1")
         self.envs = envs
         self.observation_space = envs.single_observation_space
         self.action_space = envs.single_action_space

@@ -10,8 +10,7 @@ from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from dqngan_lib.course.arguments import positive_sizes, whole
-from dqngan_lib.environments.base import check_actions
+from dqngan_lib.course.arguments import positive_sizes, whole, whole_numbers
 
 PENDULUM_REWARD_SCALE = 0.1
 """Rewards of Pendulum-v1 go down to −16; a tenth of them suits a network better."""
@@ -54,8 +53,7 @@ class TorquePendulum(VectorWrapper):
         Raises:
             ValueError: The actions have another shape, or one is out of its range.
         """
-        action = np.asarray(action)
-        check_actions(action, self.num_envs, len(self.torque))
+        action = whole_numbers("action", action, self.num_envs, len(self.torque) - 1).numpy()
         observation, reward, *ends, info = self.env.step(self.torque[action][:, None])
         return observation, PENDULUM_REWARD_SCALE * reward, *ends, info
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from dqngan_lib.course.arguments import make_plain_numbers, require
+from dqngan_lib.course.arguments import make_plain_numbers, require, whole_numbers
 from dqngan_lib.gan.losses import KINDS, LossKind, discriminator_loss, generator_loss
 from dqngan_lib.gan.penalties import clip_weights, gradient_penalty, r1_penalty
 
@@ -286,14 +286,4 @@ def checked_labels(labels: Tensor | None, count: int, classes: int) -> Tensor | 
     if labels is None or classes == 0:
         given = "none were given" if labels is None else "labels were given"
         raise ValueError(f"labels: the generator has {classes} classes, but {given}")
-    labels = torch.as_tensor(labels)
-    if labels.shape != (count,) or labels.dtype.is_floating_point:
-        raise ValueError(
-            f"labels must be whole numbers ({count},); got {labels.dtype} {tuple(labels.shape)}"
-        )
-    if count and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(
-            f"labels must be from 0 to {classes - 1}; got {int(labels.min())} to "
-            f"{int(labels.max())}"
-        )
-    return labels.long()
+    return whole_numbers("labels", labels, count, classes - 1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dqngan_lib.course.arguments import probabilities
+from dqngan_lib.course.arguments import probabilities, require
 
 
 def entropy(distribution: Tensor) -> float:
@@ -34,9 +34,6 @@ def total_variation(distribution_1: Tensor, distribution_2: Tensor) -> float:
     """
     p = probabilities("distribution_1", distribution_1)
     q = probabilities("distribution_2", distribution_2)
-    if p.shape != q.shape:
-        raise ValueError(
-            f"distribution_2 must have shape {tuple(p.shape)} like distribution_1; "
-            f"got {tuple(q.shape)}"
-        )
+    one, other = tuple(p.shape), tuple(q.shape)
+    require(one == other, "distribution_2", other, f"of the shape of distribution_1, {one}")
     return (p - q).abs().sum().item() / 2

@@ -39,9 +39,8 @@ def psnr(
         try:
             weights = mask.cpu().expand_as(errors).flatten(1).double()
         except RuntimeError:
-            raise ValueError(
-                f"mask must broadcast to {tuple(errors.shape)}; got {tuple(mask.shape)}"
-            ) from None
+            shapes = tuple(errors.shape), tuple(mask.shape)
+            raise ValueError(f"mask must broadcast to {shapes[0]}; got {shapes[1]}") from None
         require(bool(weights.any(1).all()), "mask", "an empty one", "true somewhere in every image")
         mean = (errors.flatten(1) * weights).sum(1) / weights.sum(1)
     return 10 * (data_range**2 / mean).log10()  # 10 log₁₀(L²/MSE), (n,)

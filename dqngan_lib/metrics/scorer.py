@@ -1,6 +1,5 @@
 """The digit scorer: a small network that has learnt to read digits, and judges generated ones."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dqngan_lib.course.arguments import float_tensor
+from dqngan_lib.course.data import check_file
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "digit_scorer.pt"
 """Made by `tools/make_digit_scorer.py` from the 8,000 training digits."""
@@ -112,14 +112,7 @@ def check_pictures(name: str, images: Tensor) -> None:
 
 @cache
 def _load(device: str) -> DigitScorer:
-    if not WEIGHTS.is_file():
-        raise FileNotFoundError(f"{WEIGHTS} is missing: copy it from the course's repository")
-    found = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    if found != WEIGHTS_SHA256:
-        raise ValueError(
-            f"{WEIGHTS} is damaged: expected SHA-256 {WEIGHTS_SHA256}, found {found}. "
-            f"Copy it again from the course's repository."
-        )
+    check_file(WEIGHTS, WEIGHTS_SHA256)
     # Its first weights are replaced at once: drawing them must not move the caller's numbers.
     with torch.random.fork_rng(devices=[]):
         scorer = DigitScorer()
