@@ -22,20 +22,11 @@ def codebook():
     return torch.rand(7, 4, 4, generator=torch.Generator().manual_seed(0))
 
 
-def test_cut_goes_row_by_row():
+def test_patches_go_row_by_row():
     image = torch.arange(16.0).reshape(1, 1, 4, 4)
     patches = split_patches(image, 2)
     assert patches.shape == (1, 4, 4)
     assert patches[0].tolist() == [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]]
-
-
-def test_cut_names_what_is_wrong():
-    with pytest.raises(ValueError, match="divisor of the side, 16"):
-        split_patches(torch.zeros(1, 1, 16, 16), 5)
-    with pytest.raises(ValueError, match="images must be"):
-        split_patches(torch.zeros(1, 16, 16), 4)
-    with pytest.raises(TypeError, match="images must be a float tensor"):
-        split_patches(torch.zeros(1, 1, 16, 16, dtype=torch.long), 4)
 
 
 def test_decode_then_encode_is_the_same(codebook):
@@ -63,15 +54,6 @@ def test_decode_shows_what_is_not_placed(codebook):
     image = decode(tokens, codebook, blank=0.5)
     assert torch.equal(image[0, 0, :4, :4], codebook[2])
     assert (image[0, 0, 4:] == 0.5).all()
-
-
-def test_decode_names_what_is_wrong(codebook):
-    with pytest.raises(ValueError, match="square number"):
-        decode(torch.zeros(1, 15, dtype=torch.long), codebook)
-    with pytest.raises(ValueError, match="from −1 to 6"):
-        decode(torch.full((1, 16), 7), codebook)
-    with pytest.raises(ValueError, match="codebook must be"):
-        decode(torch.zeros(1, 16, dtype=torch.long), codebook[0])
 
 
 def test_codebook_finds_the_patches_there_are():
@@ -142,3 +124,22 @@ def test_real_episodes(codebook):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_single_episode_is_a_gymnasium_environment(codebook):
     check_env(SingleEpisode(PatchCanvas(1, codebook, grid=4, starts=10)))
+
+
+WHITE, TOKENS = torch.zeros(1, 1, 16, 16), torch.zeros(1, 16, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda book: split_patches(WHITE, 5), ValueError, "divisor of the side, 16"),
+        (lambda book: split_patches(WHITE[0], 4), ValueError, "images must be"),
+        (lambda book: split_patches(WHITE.long(), 4), TypeError, "images must be a float tensor"),
+        (lambda book: decode(TOKENS[:, 1:], book), ValueError, "square number"),
+        (lambda book: decode(TOKENS + 7, book), ValueError, "from −1 to 6"),
+        (lambda book: decode(TOKENS, book[0]), ValueError, "codebook must be"),
+    ],
+)
+def test_what_is_wrong_is_named(call, error, words, codebook):
+    with pytest.raises(error, match=words):
+        call(codebook)
