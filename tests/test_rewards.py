@@ -107,6 +107,7 @@ SOME, NOT_ONE = torch.zeros(2, 3), torch.tensor([0.5, 0.6])
     [
         (reward, ("prefix", SOME), "form must be one of"),
         (reward, ("hinge", SOME), "form must be one of"),
+        (reward, ("", SOME), "form must be one of"),
         (reward, ("logit + log q", SOME), "log_q is for"),
         (reward, ("logit", SOME, SOME), "log_q is for"),
         (policy_target, (SOME, torch.zeros(2, 4)), "log_q and f must be of one shape"),

@@ -78,16 +78,20 @@ def float_tensor(name: str, values: Tensor) -> None:
         raise TypeError(f"{name} must be a float tensor; got {kind_of(values)}")
 
 
+def finite(name: str, values: Tensor) -> None:
+    """Raise an error if a tensor holds NaN or infinity."""
+    if not values.isfinite().all():
+        raise ValueError(f"{name} must be finite; it holds NaN or infinity")
+
+
 def numbers(name: str, values: Tensor) -> Tensor:
     """Return a float tensor or array as float64 on the CPU, without its gradient."""
     if not isinstance(values, Tensor):
         with suppress(TypeError, ValueError, RuntimeError):  # what is no array is refused below
             values = torch.as_tensor(values)
     float_tensor(name, values)
-    values = values.detach().cpu().double()
-    if not values.isfinite().all():
-        raise ValueError(f"{name} must be finite; it holds NaN or infinity")
-    return values
+    finite(name, values)
+    return values.detach().cpu().double()
 
 
 def points(name: str, values: Tensor, least: int = 1, flatten: bool = False) -> Tensor:

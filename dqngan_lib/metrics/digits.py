@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dqngan_lib.course.arguments import kind_of, require, unit_range, whole
+from dqngan_lib.course.arguments import finite, require, unit_range, whole, whole_numbers
 from dqngan_lib.metrics.distributions import entropy
 from dqngan_lib.metrics.frechet import feature_statistics, frechet_distance
 from dqngan_lib.metrics.neighbours import distinct_images, memorisation, precision_recall
@@ -137,8 +137,8 @@ def conditional_accuracy(
         scorer: The classifier; the course's scorer when None.
 
     Raises:
-        TypeError: `images` is not a float tensor, or `labels` not an integer tensor.
-        ValueError: A shape or a value is not allowed.
+        TypeError: `images` is not a float tensor.
+        ValueError: A shape or a value is not allowed, or labels are not whole numbers.
     """
     return _obeyed(predicted_classes(images, scorer), labels)
 
@@ -188,8 +188,8 @@ def digit_scores(
 def _digits(name: str, images: Tensor) -> Tensor:
     """Return digits after checking them, also what a scorer would not notice: NaN and range."""
     check_pictures(name, images)
-    require(len(images) > 0, name, "none", "at least one image")
-    require(bool(images.isfinite().all()), name, "NaN or infinity", "finite")
+    require(len(images) > 0, name, tuple(images.shape), "at least one image")
+    finite(name, images)
     return unit_range(name, images.detach())
 
 
@@ -209,12 +209,7 @@ def _shares(classes: Tensor) -> Tensor:
 
 def _obeyed(classes: Tensor, labels: Tensor) -> float:
     """Return the share of classes that are the labels, after checking these."""
-    if not isinstance(labels, Tensor) or labels.dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"labels must be an integer tensor; got {kind_of(labels)}")
-    fits = labels.shape == classes.shape
-    require(fits, "labels", tuple(labels.shape), f"of shape ({len(classes)},)")
-    least, most = int(labels.min()), int(labels.max())
-    require(0 <= least <= most <= 9, "labels", f"{least} to {most}", "0 to 9")
+    labels = whole_numbers("labels", labels, len(classes), 9)
     return (classes == labels.cpu()).double().mean().item()
 
 
