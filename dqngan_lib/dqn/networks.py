@@ -27,6 +27,7 @@ class DuelingHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map `(batch, features)` to Q-values `(batch, actions)`."""
         advantage = self.advantage(features)  # (batch, actions); the value is (batch, 1)
+        # Q(s, a) = V(s) + A(s, a) − mean A(s, ·), equation 9
         return self.value(features) + advantage - advantage.mean(1, keepdim=True)
 
 
@@ -87,7 +88,7 @@ class ConvolutionalQNetwork(nn.Module):
         super().__init__()
         positive_sizes(channels=channels, actions=actions)
         whole("side", side, 4)
-        half = (side + 1) // 2
+        half = (side + 1) // 2  # what the second convolution, of stride 2, leaves of a side
         self.layers = nn.Sequential(
             nn.Conv2d(channels, 16, 3, padding=1),
             nn.ReLU(),

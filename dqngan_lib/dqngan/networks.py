@@ -64,8 +64,10 @@ class _CausalBlock(nn.Module):
         else:
             keys, values = memory.extend(layer, keys, values)
             new, total = queries.shape[2], keys.shape[2]
+            # Row i of the mask is token total − new + i: it sees itself and all before it.
             before = torch.ones(new, total, dtype=torch.bool, device=x.device).tril(total - new)
             seen = functional.scaled_dot_product_attention(queries, keys, values, before)
+        # Look back, then think; each is added to what came in (pre-LN).
         x = x + self.dropout(self.out(seen.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.think(self.norm_2(x)))
 
@@ -110,6 +112,7 @@ class CausalTransformer(nn.Module):
         require(0 <= dropout < 1, "dropout", dropout, "from 0 to below 1")
         tokens, self.steps = len(codebook), steps
         patches = codebook.flatten(1).float()
+        # A random projection keeps distances: patches that look alike begin alike. (K, width)
         patches = (patches - patches.mean(0)) / patches.std().clamp(min=1e-6)
         project = torch.randn(patches.shape[1], width) / math.sqrt(patches.shape[1])
         self.patch = nn.Parameter(patches @ project)

@@ -41,7 +41,7 @@ def split_patches(images: Tensor, patch: int) -> Tensor:
     require(squares, "images", shape, "(n, 1, side, side)")
     side = images.shape[-1]
     require(side % patch == 0, "patch", patch, f"a divisor of the side, {side}")
-    return functional.unfold(images, patch, stride=patch).mT
+    return functional.unfold(images, patch, stride=patch).mT  # (n, patches, patch²)
 
 
 def fit_codebook(images: Tensor, patch: int = 4, count: int = 128, seed: int = 0) -> Tensor:
@@ -70,6 +70,7 @@ def fit_codebook(images: Tensor, patch: int = 4, count: int = 128, seed: int = 0
     means = MiniBatchKMeans(
         count, batch_size=4_096, max_iter=20, n_init=1, max_no_improvement=None, random_state=seed
     )
+    # The patch with the least ink first.
     centres = torch.from_numpy(means.fit(patches).cluster_centers_).float().clamp(0, 1)
     return centres[centres.sum(1).argsort()].reshape(count, patch, patch)
 

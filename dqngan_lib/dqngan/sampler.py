@@ -21,6 +21,7 @@ def log_policy(values: Tensor, temperature: float, epsilon: float = 0.0) -> Tens
     log_pi = log_softmax(values / temperature, 1)
     if epsilon == 0:
         return log_pi
+    # log((1 − ε) π + ε / actions), from logarithms alone: nothing is rounded to 0.
     anything = torch.full_like(log_pi, math.log(epsilon / log_pi.shape[1]))
     return torch.logaddexp(log_pi + math.log1p(-epsilon), anything) if epsilon < 1 else anything
 
@@ -62,7 +63,7 @@ def reader(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """
     if not hasattr(network, "new_memory"):
         return network
-    memory = network.new_memory()
+    memory = network.new_memory()  # attention's keys and values: each token is read once
     return lambda tokens: network(tokens, memory)
 
 
@@ -71,5 +72,6 @@ def move_average(average: nn.Module, network: nn.Module, memory: float) -> None:
     """Move each weight of an average towards a network's: memory · old + (1 − memory) · new."""
     for old, new in zip(average.parameters(), network.parameters(), strict=True):
         old.lerp_(new, 1 - memory)
+    # Buffers, such as running statistics, are copied.
     for old, new in zip(average.buffers(), network.buffers(), strict=True):
         old.copy_(new)

@@ -60,7 +60,7 @@ class Catch(TorchVectorEnv):
         self.row = self.row + rows
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:
-        self.before = self._screen()
+        self.before = self._screen()  # (num_envs, side, side), the second picture from now on
         self.paddle = (self.paddle + action - 1).clamp(1, self.side - 2)
         self._fall(torch.ones(self.num_envs, dtype=torch.bool))
         terminated = self.row == self.side - 1
@@ -81,5 +81,6 @@ class Catch(TorchVectorEnv):
 
     def optimal_action(self) -> Tensor:
         """Return actions, int64 `(num_envs,)`, that catch every ball: go to where it will land."""
+        # Rows left to fall, times columns a row, round the edge.
         column = (self.column + (self.side - 1 - self.row) * self.drift) % self.side
         return (column - self.paddle).sign() + 1

@@ -97,6 +97,7 @@ class GridWorld(TorchVectorEnv):
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:
         luck = torch.rand(self.num_envs, generator=self.rng)
+        # An action is a quarter turn: 1 more is to its right, 3 more to its left.
         turn = torch.where(luck < self.slip / 2, 1, torch.where(luck < self.slip, 3, 0))
         self.cell = self._next_cell[self.cell, (action + turn) % 4]
         return self.step_reward + self.prize[self.cell], self.terminal[self.cell]

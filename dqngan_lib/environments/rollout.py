@@ -84,11 +84,12 @@ class Rollout:
         terminated, truncated = _copy(terminated), _copy(truncated)
         ended = terminated | truncated
         if self.mode == AutoresetMode.NEXT_STEP:
-            self._resetting = ended
+            self._resetting = ended  # the step after an end is none: `valid` says so
         elif self.mode == AutoresetMode.SAME_STEP:
+            # `observation` is the new episode's first; s′ of the old one is in `info`.
             for row in ended.nonzero().flatten().tolist():
                 next_observation[row] = torch.as_tensor(info["final_obs"][row])
-        elif ended.any():
+        elif ended.any():  # DISABLED: begin the new episodes ourselves
             observation, _ = self.envs.reset(options={"reset_mask": ended.numpy()})
             observation = _copy(observation)
         self.observation = observation
@@ -128,7 +129,7 @@ def play(policy: Policy, envs: VectorEnv, seed: int, discount: float = 1.0) -> T
     weight = torch.ones(envs.num_envs)  # γᵗ of the episode that runs, 0 once it has ended
     while weight.any():
         step = rollout.step(policy(observation))
-        total += weight * step.reward
+        total += weight * step.reward  # Σ γᵗ rₜ, (environments,)
         weight = weight * discount * ~(step.terminated | step.truncated)
         observation = rollout.observation
     return total

@@ -62,7 +62,7 @@ def value_iteration(
     """
     require(tolerance > 0, "tolerance", tolerance, "> 0")
     whole("max_sweeps", max_sweeps, 1)
-    q_table = torch.zeros_like(reward)
+    q_table = torch.zeros_like(reward)  # any start will do: the backup contracts by γ
     for sweep in range(1, max_sweeps + 1):
         new = bellman_backup(q_table, probability, reward, discount)
         change = (new - q_table).abs().max()
@@ -84,7 +84,7 @@ def epsilon_greedy(q_table: Tensor, epsilon: float) -> Tensor:
     """
     require(0 <= epsilon <= 1, "epsilon", epsilon, "from 0 to 1")
     actions = q_table.shape[1]
-    best = torch.nn.functional.one_hot(q_table.argmax(1), actions).double()
+    best = torch.nn.functional.one_hot(q_table.argmax(1), actions).double()  # (states, actions)
     return epsilon / actions + (1 - epsilon) * best
 
 
@@ -109,6 +109,7 @@ def policy_values(policy: Tensor, probability: Tensor, reward: Tensor, discount:
         raise ValueError("each row of policy must hold probabilities that sum to 1")
     moves = (policy[:, :, None] * probability).sum(1)  # P_π, (states, states)
     gains = (policy * reward).sum(1)  # r_π, (states,)
+    # (I − γ P_π) V = r_π
     return torch.linalg.solve(torch.eye(len(moves), dtype=moves.dtype) - discount * moves, gains)
 
 
@@ -179,6 +180,7 @@ def q_learning(
             visits[k][s][a] += 1
             # The target stops at a termination alone: where time ran out, s′ has a value.
             target = r if end else r + discount * max(q[k][s_next])
+            # Q ← Q + α (y − Q)
             q[k][s][a] += learning_rate(visits[k][s][a]) * (target - q[k][s][a])
         state = observation.tolist()
         if watch is not None and step % watch_every == 0:

@@ -160,11 +160,14 @@ class GAN:
         Returns:
             Means over the batch, without gradients: both losses, both logits, the penalty.
         """
+        # 1. D learns, with G held still.
         self.discriminator.requires_grad_(True)
         for _ in range(self.settings.discriminator_steps):
             measured = self.discriminator_step(real, labels)
-        self.discriminator.requires_grad_(False)  # G's step needs no gradient of D's weights
+        # 2. G learns, with D held still: no gradient of D's weights is needed.
+        self.discriminator.requires_grad_(False)
         measured["generator_loss"] = self.generator_step(len(real), labels)
+        # 3. The average follows.
         self.averaged.update_parameters(self.generator)
         return measured
 
@@ -176,7 +179,7 @@ class GAN:
         and fake, plus m times that on real and mismatched.
         """
         share = self.settings.mismatch
-        with torch.no_grad():
+        with torch.no_grad():  # x̃ = G(z): D's step must not reach G
             samples = [real, _call(self.generator, self.noise(len(real)), labels)]
         asked = [labels, labels]  # of real and fake
         if share > 0:
@@ -204,12 +207,13 @@ class GAN:
 
     def wrong_labels(self, labels: Tensor) -> Tensor:
         """Return for each label another class, each of the others equally likely."""
+        # y + s modulo the classes, with s from 1: never y itself.
         shift = torch.randint(1, self.classes, labels.shape, generator=self.rng)
         return (labels + shift.to(labels.device)) % self.classes
 
     def generator_step(self, count: int, labels: Tensor | None = None) -> Tensor:
         """Make the generator's loss smaller on new noise; return the loss, without gradient."""
-        fake = _call(self.generator, self.noise(count), labels)
+        fake = _call(self.generator, self.noise(count), labels)  # with its graph, for ∂D/∂x ∂G/∂θ
         loss = generator_loss(_call(self.discriminator, fake, labels), self.settings.loss)
         self.generator_optimizer.zero_grad()
         loss.backward()

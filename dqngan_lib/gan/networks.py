@@ -157,6 +157,7 @@ class ImageGenerator(nn.Module):
         if self.embedding is not None:
             noise = torch.cat([noise, self.embedding(labels)], 1)
         planes = self.start(noise).unflatten(1, (-1, self.small, self.small))  # side / 4
+        # side / 4 → side / 2 → side, (batch, planes, …)
         planes = self.double_1(self.norm_1(planes, labels).relu())
         return self.double_2(self.norm_2(planes, labels).relu()).sigmoid()
 

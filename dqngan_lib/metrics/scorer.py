@@ -95,7 +95,7 @@ class DigitScorer(nn.Module):
         return raw @ self.balance[SIDES.index(images.shape[-1])]
 
     def _raw_features(self, images: Tensor) -> Tensor:
-        maps = self.convolutions(images)
+        maps = self.convolutions(images)  # (n, 64, 7, 7) or (n, 64, 4, 4)
         if maps.shape[-1] == 7:
             maps = functional.avg_pool2d(maps, 3, stride=2, padding=1, count_include_pad=False)
         return functional.leaky_relu(self.to_features(maps.flatten(1)), 0.1)
