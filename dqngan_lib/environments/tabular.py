@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dqngan_lib.course.arguments import require, whole
-from dqngan_lib.course.runtime import progress
+from dqngan_lib.course.training import StoppableLoop
 from dqngan_lib.environments.grid_world import GridWorld
 
 
@@ -127,7 +127,8 @@ def q_learning(
 ) -> tuple[Tensor, Tensor]:
     """Learn a table from experience alone: Q-learning (Watkins 1989) with ε-greedy walkers.
 
-    Q(s, a) ← Q(s, a) + α (r + γ (1 − terminated) maxₐ′ Q(s′, a′) − Q(s, a)).
+    Q(s, a) ← Q(s, a) + α (r + γ (1 − terminated) maxₐ′ Q(s′, a′) − Q(s, a)). The ■ button or Ctrl-C
+    may end it at any time: the table so far is returned.
 
     Args:
         world: A grid world. Its `num_envs` walkers step at the same time and write into the
@@ -167,22 +168,23 @@ def q_learning(
     rng = torch.Generator().manual_seed(seed)
     observation, _ = world.reset(seed=seed)
     state = observation.tolist()
-    for step in progress(range(1, steps + 1), label="Q-learning"):
-        explore = (torch.rand(world.num_envs, generator=rng) < epsilon).tolist()
-        action = torch.randint(actions, (world.num_envs,), generator=rng).tolist()
-        for i, (k, s) in enumerate(zip(mine, state, strict=True)):
-            if not explore[i]:
-                action[i] = q[k][s].index(max(q[k][s]))
-        observation, reward, terminated, _, info = world.step(torch.tensor(action))
-        next_state = info.get("final_obs", observation)
-        experience = (x.tolist() for x in (reward, terminated, next_state))
-        for k, s, a, r, end, s_next in zip(mine, state, action, *experience, strict=True):
-            visits[k][s][a] += 1
-            # The target stops at a termination alone: where time ran out, s′ has a value.
-            target = r if end else r + discount * max(q[k][s_next])
-            # Q ← Q + α (y − Q)
-            q[k][s][a] += learning_rate(visits[k][s][a]) * (target - q[k][s][a])
-        state = observation.tolist()
-        if watch is not None and step % watch_every == 0:
-            watch(step, tensor(q))
+    with StoppableLoop(steps, "Q-learning", unit="step", kept="the table so far") as loop:
+        for step in loop:
+            explore = (torch.rand(world.num_envs, generator=rng) < epsilon).tolist()
+            action = torch.randint(actions, (world.num_envs,), generator=rng).tolist()
+            for i, (k, s) in enumerate(zip(mine, state, strict=True)):
+                if not explore[i]:
+                    action[i] = q[k][s].index(max(q[k][s]))
+            observation, reward, terminated, _, info = world.step(torch.tensor(action))
+            next_state = info.get("final_obs", observation)
+            experience = (x.tolist() for x in (reward, terminated, next_state))
+            for k, s, a, r, end, s_next in zip(mine, state, action, *experience, strict=True):
+                visits[k][s][a] += 1
+                # The target stops at a termination alone: where time ran out, s′ has a value.
+                target = r if end else r + discount * max(q[k][s_next])
+                # Q ← Q + α (y − Q)
+                q[k][s][a] += learning_rate(visits[k][s][a]) * (target - q[k][s][a])
+            state = observation.tolist()
+            if watch is not None and (step + 1) % watch_every == 0:
+                watch(step + 1, tensor(q))
     return tensor(q), tensor(visits).long()
