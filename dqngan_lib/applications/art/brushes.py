@@ -25,19 +25,19 @@ PATCH = 28
 STEP = 2
 """Pixels between two places."""
 
-DIRECTIONS = 8
+BRUSH_DIRECTIONS = 8
 """Direction k points 22.5° · k clockwise from the right; half a turn gives the same stroke."""
 
 SIZES = ((10.0, 3.0), (5.0, 1.3))
 """The large and the small brush: length without the round ends, and half the width, in pixels."""
 
-SHAPES = DIRECTIONS * len(SIZES)
+BRUSH_SHAPES = BRUSH_DIRECTIONS * len(SIZES)
 """Kinds of strokes that can be laid at one place."""
 
 PLACES = PATCH // STEP
 """Places in a row of a patch."""
 
-ACTIONS = SHAPES * PLACES * PLACES
+BRUSH_ACTIONS = BRUSH_SHAPES * PLACES * PLACES
 """Strokes of a patch: 3,136."""
 
 
@@ -86,12 +86,12 @@ def stroke_at(
         ValueError: There is no such stroke.
     """
     rows, columns = height // STEP, width // STEP
-    whole("number", number, 0, SHAPES * rows * columns - 1)
+    whole("number", number, 0, BRUSH_SHAPES * rows * columns - 1)
     shape, place = divmod(int(number), rows * columns)
-    (size, direction), (row, column) = divmod(shape, DIRECTIONS), divmod(place, columns)
+    (size, direction), (row, column) = divmod(shape, BRUSH_DIRECTIONS), divmod(place, columns)
     length, half_width = SIZES[size]
     middle = STEP * (row + 0.5), STEP * (column + 0.5)
-    angle = math.pi * direction / DIRECTIONS
+    angle = math.pi * direction / BRUSH_DIRECTIONS
     return Stroke(*middle, angle, length, half_width, tuple(colour)).scaled(scale)
 
 
@@ -153,7 +153,7 @@ def lay_colour(canvas: Tensor, mask: Tensor, colour: Tensor) -> Tensor:
 @cache
 def brush_table() -> Tensor:
     """Return the masks of all strokes of a patch, float32 `(3136, 784)`."""
-    table = torch.zeros(ACTIONS, PATCH, PATCH)
+    table = torch.zeros(BRUSH_ACTIONS, PATCH, PATCH)
     for number, sheet in enumerate(table):
         mask, window = stroke_mask(stroke_at(number, PATCH, PATCH), PATCH, PATCH)
         sheet[window] = mask
@@ -166,8 +166,8 @@ def _kernels(size: int) -> Tensor:
     length, half_width = SIZES[size]
     half = math.ceil(length / 2 + half_width + 0.5)
     masks = []
-    for k in range(DIRECTIONS):
-        angle = math.pi * k / DIRECTIONS
+    for k in range(BRUSH_DIRECTIONS):
+        angle = math.pi * k / BRUSH_DIRECTIONS
         down, right = math.sin(angle) * length / 2, math.cos(angle) * length / 2
         ends = (half - down, half - right), (half + down, half + right)
         masks.append(capsule(*ends, half_width, 2 * half))

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from dqngan_lib.applications.art.brushes import (
-    ACTIONS,
+    BRUSH_ACTIONS,
+    BRUSH_SHAPES,
     PATCH,
     PLACES,
-    SHAPES,
     best_colour,
     brush_gains,
     brush_table,
@@ -155,7 +155,7 @@ def train_painter(
     try:
         for _ in range(settings.updates):
             q_values = network(sheets.canvas, sheets.target)
-            shape = torch.randint(SHAPES, places, generator=random)
+            shape = torch.randint(BRUSH_SHAPES, places, generator=random)
             explore = torch.rand(places, generator=random) < settings.epsilon
             shape = torch.where(explore, shape, q_values.detach().argmax(1, keepdim=True))
             reward = sheets.trial(shape)
@@ -165,7 +165,7 @@ def train_painter(
             nn.utils.clip_grad_norm_(network.parameters(), 10.0)
             optimizer.step()
             schedule.step()
-            anything = torch.randint(ACTIONS, count, generator=random)
+            anything = torch.randint(BRUSH_ACTIONS, count, generator=random)
             explore = torch.rand(count, generator=random) < 0.2
             sheets.lay(torch.where(explore, anything, q_values.detach().flatten(1).argmax(1)))
             losses.append(loss.item())

@@ -36,7 +36,7 @@ def climb(
 
 
 @torch.no_grad()
-def search(
+def local_search(
     log_probability: LogProbability,
     noise: Tensor,
     asked: Tensor,
@@ -64,10 +64,10 @@ def search(
     """
     whole("steps", steps, 1)
     whole("tries", tries, 1, len(moves))
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     height = of_class(log_probability(noise), asked)
     for _ in range(steps):
-        order = torch.rand(len(noise), len(moves), generator=random).topk(tries).indices
+        order = torch.rand(len(noise), len(moves), generator=rng).topk(tries).indices
         tried = noise.unsqueeze(1) + moves[order]
         heights = of_class(
             log_probability(tried.flatten(0, 1)), asked.repeat_interleave(tries)
@@ -131,14 +131,14 @@ def train_encoder(
         seed: Seed of the batches.
     """
     whole("evaluations", evaluations, batch_size)
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(encoder.parameters(), learning_rate, fused=True)
     updates = evaluations // batch_size
     for number in range(updates):
         for group in adam.param_groups:
             group["lr"] = learning_rate * (1 - number / updates)
-        noise = torch.randn(batch_size, noise_size, generator=random)
-        asked = torch.randint(CLASSES, (batch_size,), generator=random)
+        noise = torch.randn(batch_size, noise_size, generator=rng)
+        asked = torch.randint(CLASSES, (batch_size,), generator=rng)
         loss = -of_class(log_probability(encoder(noise, asked)), asked).mean()
         adam.zero_grad()
         loss.backward()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.applications.pixels.editor import REWARD_SCALE, Edits, PixelEditor, observe
+from dqngan_lib.applications.pixels.editor import ERROR_SCALE, Edits, PixelEditor, observe
 from dqngan_lib.applications.pixels.filters import ActionSet
 from dqngan_lib.applications.pixels.networks import PixelQNetwork, silent_head, trunk
 from dqngan_lib.course.arguments import require, whole
@@ -120,7 +120,7 @@ class HeadStartEditor(PixelEditor):
         actions: ActionSet,
         *,
         max_steps: int = 2,
-        reward_scale: float = REWARD_SCALE,
+        reward_scale: float = ERROR_SCALE,
     ) -> None:
         same = answers.shape == measured.shape
         require(same, "answers", tuple(answers.shape), f"of shape {tuple(measured.shape)}")
@@ -229,7 +229,7 @@ def train_head_start(
     agent: DQNSettings = HEAD_START_AGENT,
     training: TrainSettings = HEAD_START_TRAINING,
     max_steps: int = 2,
-    reward_scale: float = REWARD_SCALE,
+    reward_scale: float = ERROR_SCALE,
     seed: int = 0,
 ) -> tuple[AllActionDQN, History]:
     """Train pixels to improve answers; the scores of the history are mean PSNRs.

@@ -21,9 +21,7 @@ from dqngan_lib.environments.worlds import TorchVectorEnv
 DROP, KEEP = 0, 1
 """The two actions."""
 
-CLASSES = len(TISSUES)
-
-REWARD_SCALE = 20.0
+ACCURACY_SCALE = 20.0
 """What a validation accuracy of 1 counts as: five points more are a reward of 1."""
 
 
@@ -42,10 +40,10 @@ class RandomFeatures:
     def __init__(self, count: int = 64, middle: int = 8, seed: int = 0) -> None:
         whole("count", count, 1)
         whole("middle", middle, 2)
-        random = torch.Generator().manual_seed(int(seed))
+        rng = torch.Generator().manual_seed(int(seed))
         self.middle = middle
-        self.weights = torch.randn(middle * middle, count, generator=random) / middle
-        self.offsets = torch.randn(count, generator=random)
+        self.weights = torch.randn(middle * middle, count, generator=rng) / middle
+        self.offsets = torch.randn(count, generator=rng)
 
     def __call__(self, patches: Patches) -> "LabelledFeatures":
         """Describe patches by `count + 1` numbers each, and keep their labels."""
@@ -76,7 +74,7 @@ class LabelledFeatures:
 
 def sums(examples: LabelledFeatures) -> tuple[Tensor, Tensor]:
     """Return ΦᵀΦ `(d, d)` and ΦᵀY `(d, classes)`: all that least squares needs to know."""
-    answers = functional.one_hot(examples.labels, CLASSES).float()
+    answers = functional.one_hot(examples.labels, len(TISSUES)).float()
     return examples.features.T @ examples.features, examples.features.T @ answers
 
 
@@ -165,7 +163,7 @@ class PatchChoice(TorchVectorEnv):
         before = self.accuracy
         self.weights = solve(self.squares, self.products, self.ridge)
         self.accuracy = accuracy(self.weights, self.validation)
-        return REWARD_SCALE * (self.accuracy - before), self.time == self.max_steps
+        return ACCURACY_SCALE * (self.accuracy - before), self.time == self.max_steps
 
     def accuracy_if_kept(self) -> Tensor:
         """Return what the validation accuracy would be with the present candidate, `(num_envs,)`.
@@ -179,7 +177,7 @@ class PatchChoice(TorchVectorEnv):
     def _grown(self, which: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
         """Return the two sums after candidates, where `kept`, `(num_envs, 1)`, is 1."""
         features = self.pool.features[which] * kept
-        answers = functional.one_hot(self.pool.labels[which], CLASSES).float()
+        answers = functional.one_hot(self.pool.labels[which], len(TISSUES)).float()
         squares = self.squares + features.unsqueeze(2) * features.unsqueeze(1)
         return squares, self.products + features.unsqueeze(2) * answers.unsqueeze(1)
 
@@ -195,7 +193,7 @@ class PatchChoice(TorchVectorEnv):
             self.accuracy,
         )
         now = (features.unsqueeze(1) @ self.weights).squeeze(1)
-        parts = [functional.one_hot(label, CLASSES), now, first, torch.stack(numbers, 1)]
+        parts = [functional.one_hot(label, len(TISSUES)), now, first, torch.stack(numbers, 1)]
         return torch.cat([part.float() for part in parts], 1)
 
 
@@ -234,13 +232,13 @@ def choose(policy: Policy, envs: PatchChoice, seed: int = 0) -> Choice:
 def _finished(envs: PatchChoice, order: Tensor, kept: Tensor) -> Choice:
     """Train a classifier on what each episode has kept, and on the few real patches."""
     features = envs.pool.features[order] * kept.unsqueeze(2)
-    answers = functional.one_hot(envs.pool.labels[order], CLASSES).float()
+    answers = functional.one_hot(envs.pool.labels[order], len(TISSUES)).float()
     squares, products = features.mT @ features, features.mT @ answers
     weights = solve(envs.start[0] + squares, envs.start[1] + products, envs.ridge)
     return Choice(order, kept, accuracy(weights, envs.validation), weights)
 
 
-def search(envs: PatchChoice, seed: int = 0) -> Choice:
+def choose_greedily(envs: PatchChoice, seed: int = 0) -> Choice:
     """Keep each candidate that does not lower the validation accuracy.
 
     It tries every candidate on the validation patches before it decides; the agent must decide

@@ -106,8 +106,8 @@ def add_noise(pictures: Tensor, sigma: float = NOISE, seed: int = 0) -> Tensor:
         float `(n, 1, height, width)`, also below 0 and above 1.
     """
     require(sigma >= 0, "sigma", sigma, ">= 0")
-    generator = torch.Generator().manual_seed(int(seed))
-    return pictures + sigma * torch.randn(pictures.shape, generator=generator)
+    rng = torch.Generator().manual_seed(int(seed))
+    return pictures + sigma * torch.randn(pictures.shape, generator=rng)
 
 
 def widen(pictures: Tensor) -> Tensor:
@@ -254,7 +254,7 @@ def _averaged(found: Tensor, weight: Tensor, waves: Tensor) -> Tensor:
     return (total / weights)[..., inside, inside]
 
 
-def total_variation(pictures: Tensor, weight: float = 0.07) -> Tensor:
+def total_variation_denoise(pictures: Tensor, weight: float = 0.07) -> Tensor:
     """Return pictures near the given ones with little sum of |gradient| (Chambolle 2004).
 
     It is scikit-image's, which stops when little changes.

@@ -84,7 +84,7 @@ def tissue_patches(
     whole("per_class", per_class, 1)
     whole("side", side, 2, min(shape[1:]))
     require(side % 2 == 0, "side", side, "even")
-    random, half = torch.Generator().manual_seed(int(seed)), side // 2
+    rng, half = torch.Generator().manual_seed(int(seed)), side // 2
     middle = tissue[:, half - 1 : shape[1] - half + 1, half - 1 : shape[2] - half + 1]
     fours = torch.stack([middle[:, y : y - 1 or None, x : x - 1 or None] for y, x in _CORNERS])
     agree = (fours == fours[0]).all(0)
@@ -94,10 +94,10 @@ def tissue_patches(
     for label in range(len(TISSUES)):
         places = ((fours[0] == label) & agree & brain).nonzero()
         require(len(places) > 0, "tissue", TISSUES[label], "found somewhere in the slices")
-        places = places[torch.randperm(len(places), generator=random)[:per_class]]
+        places = places[torch.randperm(len(places), generator=rng)[:per_class]]
         chosen.append(windows[tuple(places.T)])
         labels.append(torch.full((len(places),), label))
-    order = torch.randperm(sum(map(len, labels)), generator=random)
+    order = torch.randperm(sum(map(len, labels)), generator=rng)
     return Patches(torch.cat(chosen)[order].unsqueeze(1).contiguous(), torch.cat(labels)[order])
 
 
@@ -206,11 +206,11 @@ def train_tissue(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = TissueNetwork()
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
     falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, updates)
     for _ in range(updates):
-        rows = torch.randint(len(patches), (64,), generator=random)
+        rows = torch.randint(len(patches), (64,), generator=rng)
         loss = functional.cross_entropy(network(patches.images[rows]), patches.labels[rows])
         adam.zero_grad()
         loss.backward()

@@ -19,7 +19,7 @@ from dqngan_lib.course.arguments import kind_of, require, whole
 from dqngan_lib.environments.rollout import Policy
 from dqngan_lib.environments.worlds import StepResult, TorchVectorEnv
 
-REWARD_SCALE = 30.0
+ERROR_SCALE = 30.0
 """What a squared error of 1, black for white, counts as: it gives Q-values of about 0.1 to 1."""
 
 
@@ -41,7 +41,7 @@ def observe(picture: Tensor, start: Tensor, mask: Tensor | None, progress: Tenso
 
 
 def error_reward(
-    picture: Tensor, next_picture: Tensor, original: Tensor, scale: float = REWARD_SCALE
+    picture: Tensor, next_picture: Tensor, original: Tensor, scale: float = ERROR_SCALE
 ) -> Tensor:
     """Return the reward of every pixel: the fall of its squared error, `(n, height, width)`.
 
@@ -91,7 +91,7 @@ class PixelEditor(TorchVectorEnv):
         *,
         masks: Tensor | None = None,
         max_steps: int = 5,
-        reward_scale: float = REWARD_SCALE,
+        reward_scale: float = ERROR_SCALE,
     ) -> None:
         self.starts = _pictures("starts", starts)
         self.originals = _pictures("originals", originals, starts.shape)

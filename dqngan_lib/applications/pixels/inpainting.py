@@ -12,11 +12,13 @@ from dqngan_lib.course.arguments import kind_of, require, whole
 from dqngan_lib.metrics.pictures import psnr
 from dqngan_lib.metrics.scores import conditional_accuracy, digit_fid
 
-MARGIN = 4
+HOLE_MARGIN = 4
 """Pixels at each edge where no hole begins or ends: digits are drawn in the 20 × 20 inside."""
 
 
-def square_holes(count: int, size: int, seed: int, side: int = 28, margin: int = MARGIN) -> Tensor:
+def square_holes(
+    count: int, size: int, seed: int, side: int = 28, margin: int = HOLE_MARGIN
+) -> Tensor:
     """Return masks with one square hole each, at a place drawn at random.
 
     Args:
@@ -35,15 +37,15 @@ def square_holes(count: int, size: int, seed: int, side: int = 28, margin: int =
     whole("count", count, 1)
     whole("margin", margin, 0)
     whole("size", size, 1, side - 2 * margin)
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     places = side - 2 * margin - size + 1
-    corner = margin + torch.randint(places, (2, count, 1), generator=random)
+    corner = margin + torch.randint(places, (2, count, 1), generator=rng)
     line = torch.arange(side)
     rows, columns = (line >= corner) & (line < corner + size)
     return (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)
 
 
-def cut(pictures: Tensor, masks: Tensor, value: float = 0.0) -> Tensor:
+def cut_holes(pictures: Tensor, masks: Tensor, value: float = 0.0) -> Tensor:
     """Return pictures with the holes painted over by one value."""
     return pictures.masked_fill(_checked(pictures, masks), value)
 

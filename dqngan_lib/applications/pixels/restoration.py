@@ -152,13 +152,13 @@ def train_regressor(
         ValueError: The number of updates is below 1.
     """
     whole("updates", updates, 1)
-    generator = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
     for done in range(updates):
         angle = torch.tensor(done / updates * torch.pi)
         for group in adam.param_groups:
             group["lr"] = learning_rate * (1 + torch.cos(angle).item()) / 2
-        rows = torch.randint(len(starts), (batch_size,), generator=generator)
+        rows = torch.randint(len(starts), (batch_size,), generator=rng)
         loss = functional.mse_loss(network(starts[rows]), originals[rows])
         adam.zero_grad()
         loss.backward()
