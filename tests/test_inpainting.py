@@ -13,11 +13,10 @@ from dqngan_lib.applications.pixels.inpainting import (
     hole_psnr,
     mean_fill,
     nearest_fill,
-    single_actions,
-    single_fill,
     smooth_fill,
     square_holes,
 )
+from dqngan_lib.applications.pixels.restoration import apply_single_actions, best_single_actions
 
 
 def pictures(count, height=12, width=12, seed=0):
@@ -132,13 +131,14 @@ def test_one_action_for_all_pixels_of_all_holes():
     originals = torch.full((4, 1, 6, 6), 0.4)
     masks = hole(originals.shape, slice(1, 4), slice(1, 4))
     starts = cut_holes(originals, masks)
-    chosen = single_actions(starts, originals, masks, actions, 3)
+    chosen = best_single_actions(starts, originals, actions, 3, masks=masks)
     assert [actions.names[a] for a in chosen] == ["+51", "+51", "no-op"]
-    filled = single_fill(starts, masks, chosen, actions)
+    filled = apply_single_actions(starts, chosen, actions, masks=masks)
     torch.testing.assert_close(filled, originals)
     starts[~masks] = 0.9  # pixels that are known neither change nor count
-    assert single_actions(starts, originals, masks, actions, 3) == chosen
-    assert (single_fill(starts, masks, chosen, actions)[~masks] == 0.9).all()
+    assert best_single_actions(starts, originals, actions, 3, masks=masks) == chosen
+    filled = apply_single_actions(starts, chosen, actions, masks=masks)
+    assert (filled[~masks] == 0.9).all()
 
 
 def test_regressor_changes_holes_alone():
@@ -156,7 +156,7 @@ def test_regressor_changes_holes_alone():
     ("wrong", "error", "words"),
     [
         ((pictures(2).int(), torch.zeros(2, 1, 12, 12).bool()), TypeError, "float tensor"),
-        ((pictures(2)[0], torch.zeros(1, 12, 12).bool()), ValueError, "must be .n, 1"),
+        ((pictures(2)[0], torch.zeros(1, 12, 12).bool()), ValueError, "must have shape .n, 1"),
         ((pictures(2), torch.zeros(2, 1, 12, 12)), TypeError, "bool tensor"),
         ((pictures(2), torch.zeros(1, 1, 12, 12).bool()), ValueError, "masks must have shape"),
         ((pictures(2), torch.ones(2, 1, 12, 12).bool()), ValueError, "smaller"),

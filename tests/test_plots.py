@@ -13,6 +13,7 @@ from PIL import Image
 
 from dqngan_lib import plots
 from dqngan_lib.course.data import photos
+from dqngan_lib.dqn.plots import draw_cartpole
 from dqngan_lib.dqn.training import History
 
 
@@ -263,7 +264,7 @@ def test_the_live_curve_is_redrawn_in_place(shown, monkeypatch):
 
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
 def test_the_cart_is_where_it_is_and_the_pole_leans_as_it_does(kind):
-    figure = plots.draw_cartpole(kind([1.5, 0.0, 0.2, 0.0]), "step 3")
+    figure = draw_cartpole(kind([1.5, 0.0, 0.2, 0.0]), "step 3")
     (axes,) = figure.axes
     pole = axes.lines[-1].get_xydata()
     np.testing.assert_allclose(pole[1] - pole[0], [np.sin(0.2), np.cos(0.2)], atol=1e-6)

@@ -9,7 +9,7 @@ The colour is no part of the number. It is computed: the one that leaves the lea
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -60,14 +60,8 @@ class Stroke:
 
     def scaled(self, factor: float) -> "Stroke":
         """Return the same stroke on a picture that is so many times as large."""
-        return Stroke(
-            self.row * factor,
-            self.column * factor,
-            self.angle,
-            self.length * factor,
-            self.half_width * factor,
-            self.colour,
-        )
+        sizes = ("row", "column", "length", "half_width")
+        return replace(self, **{name: factor * getattr(self, name) for name in sizes})
 
 
 def stroke_at(
@@ -112,13 +106,18 @@ def stroke_mask(stroke: Stroke, height: int, width: int) -> tuple[Tensor, tuple[
         half = abs(share) * stroke.length / 2 + reach
         first = min(max(math.floor(middle - half), 0), size)
         window.append(slice(first, max(min(math.ceil(middle + half), size), first)))
-    rows = torch.arange(window[0].start, window[0].stop) + 0.5 - stroke.row
-    columns = torch.arange(window[1].start, window[1].stop) + 0.5 - stroke.column
-    along = rows[:, None] * down + columns * right
-    aside = rows[:, None] * right - columns * down
+    along, aside = stroke_axes(stroke, *window)
     beyond = (along.abs() - stroke.length / 2).clamp(min=0)
     distance = (beyond.square() + aside.square()).sqrt()
     return (reach - distance).clamp(0, 1), tuple(window)
+
+
+def stroke_axes(stroke: Stroke, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
+    """Return how far pixels of a window lie from a stroke's centre, along it and to its side."""
+    down, right = math.sin(stroke.angle), math.cos(stroke.angle)
+    y = (torch.arange(rows.start, rows.stop) + 0.5 - stroke.row)[:, None]
+    x = torch.arange(columns.start, columns.stop) + 0.5 - stroke.column
+    return y * down + x * right, y * right - x * down
 
 
 def best_colour(canvas: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -135,7 +134,8 @@ def best_colour(canvas: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     Returns:
         float `(…, 3)`.
     """
-    wanted = target - (1 - mask) * canvas
+    wanted = target - (1 - mask) * canvas  # d
+    # k = Σ m d / Σ m²
     return ((mask * wanted).sum(-1) / mask.square().sum(-1).clamp(min=1e-8)).clamp(0, 1)
 
 
@@ -213,5 +213,6 @@ def brush_gains(canvas: Tensor, target: Tensor) -> Tensor:
         wanted = first[:, :3] + second[:, :3]
         colour = (wanted / area).clamp(0, 1)
         paid = (colour * (2 * wanted - colour * area)).sum(1)
+        # k (2 Σ m d − k Σ m²) − 2 Σ m e c − Σ m² c², best colour by best colour.
         gains.append(paid - 2 * first[:, 3] - second[:, 3])
     return torch.cat(gains, 1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from dqngan_lib.applications.art.brushes import Stroke, stroke_mask
+from dqngan_lib.applications.art.brushes import Stroke, stroke_axes, stroke_mask
 from dqngan_lib.applications.art.painter import PAPER
 from dqngan_lib.course.arguments import require, whole
 
@@ -119,12 +119,9 @@ def _bristles(
     stroke: Stroke, mask: Tensor, window: tuple[slice, slice], rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Return the mask of a stroke with bristles, and how bright the paint is, both `(h, w)`."""
-    rows = torch.arange(window[0].start, window[0].stop) + 0.5 - stroke.row
-    columns = torch.arange(window[1].start, window[1].stop) + 0.5 - stroke.column
-    down, right = math.sin(stroke.angle), math.cos(stroke.angle)
-    along = rows[:, None] * down + columns * right
+    along, aside = stroke_axes(stroke, *window)
     wide = stroke.half_width + 0.5
-    across = ((rows[:, None] * right - columns * down) / wide).clamp(-1, 1)
+    across = (aside / wide).clamp(-1, 1)
     paint = torch.rand(BRISTLES + 2, generator=rng)
     place = (across + 1) / 2 * BRISTLES
     left = place.floor().long().clamp(max=BRISTLES)

@@ -17,6 +17,7 @@ from dqngan_lib.applications.art.brushes import (
     stroke_mask,
 )
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.runtime import progress
 
 Values = Callable[[Tensor, Tensor], Tensor]
 """From canvas and target, both `(1, 3, h, w)`, to a number a stroke, `(1, 16, h / 2, w / 2)`."""
@@ -119,6 +120,7 @@ def paint(
     """
     painting = Painting.start(target, schedule)
     height, width = target.shape[1:]
+    bar = progress(total=sum(count for _, count in schedule), label="painting")
     for factor, count in schedule:
         small = avg_pool2d(target[None], factor)
         rows, columns = height // factor // STEP, width // factor // STEP
@@ -144,8 +146,10 @@ def paint(
             else:
                 near = [slice(max(middle - NEAR, 0), middle + NEAR + 1) for middle in (row, column)]
                 useless[:, near[0], near[1]] = False
+            bar.update(len(painting.strokes) - bar.n)
             if len(painting.strokes) == last:
                 break
+    bar.close()
     return painting
 
 

@@ -18,9 +18,6 @@ from dqngan_lib.applications.art.palettes import picture_palette
 from dqngan_lib.applications.art.photos import fit_photo, read_photo
 from dqngan_lib.plots import img_tag, present
 
-ALL_COLOURS = 0
-"""The choice of colours that stands for: each stroke in its own best one."""
-
 
 def uploaded_file(value: Any) -> tuple[str, bytes] | None:
     """Return name and content of the file that was uploaded last, or None if there is none.
@@ -65,7 +62,7 @@ class PhotoPainter:
             continuous_update=False,
         )
         self.colours = ipywidgets.Dropdown(
-            options=[("each its own", ALL_COLOURS), ("16", 16), ("8", 8), ("4", 4)],
+            options=[("each its own", 0), ("16", 16), ("8", 8), ("4", 4)],
             description="colours",
         )
         self.look = ipywidgets.Dropdown(options=list(LOOKS), value="oil", description="brush")

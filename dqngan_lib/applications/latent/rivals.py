@@ -6,6 +6,8 @@ from torch.nn import functional
 
 from dqngan_lib.applications.latent.steering import CLASSES, LogProbability, of_class
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.runtime import progress
+from dqngan_lib.course.training import set_learning_rate
 
 
 def climb(
@@ -29,6 +31,7 @@ def climb(
     require(size > 0, "size", size, "> 0")
     way = [noise]
     for _ in range(steps):
+        # z ← z + size · ∇ log p(class | G(z)) / |∇ …|
         z = way[-1].clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(of_class(log_probability(z), asked).sum(), z)
         way.append(way[-1] + size * functional.normalize(gradient, dim=1))
@@ -134,9 +137,8 @@ def train_encoder(
     rng = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(encoder.parameters(), learning_rate, fused=True)
     updates = evaluations // batch_size
-    for number in range(updates):
-        for group in adam.param_groups:
-            group["lr"] = learning_rate * (1 - number / updates)
+    for number in progress(range(updates), label="encoder"):
+        set_learning_rate(adam, learning_rate * (1 - number / updates))
         noise = torch.randn(batch_size, noise_size, generator=rng)
         asked = torch.randint(CLASSES, (batch_size,), generator=rng)
         loss = -of_class(log_probability(encoder(noise, asked)), asked).mean()

@@ -186,6 +186,7 @@ class LatentWalk(TorchVectorEnv):
         before = of_class(self.scores, self.asked)
         self.noise = self.noise + self.moves[action]
         self.scores = self._evaluate(self.noise)
+        # r = log p(class | G(z′)) − log p(class | G(z))
         return of_class(self.scores, self.asked) - before, self.time == self.max_steps
 
     def _evaluate(self, noise: Tensor) -> Tensor:

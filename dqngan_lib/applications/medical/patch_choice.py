@@ -49,9 +49,8 @@ class RandomFeatures:
         """Describe patches by `count + 1` numbers each, and keep their labels."""
         pixels = 4 * (in_the_middle(patches.images, self.middle).flatten(1) - 0.5)
         features = (pixels @ self.weights + self.offsets).relu()
-        return LabelledFeatures(
-            torch.cat([features, torch.ones(len(patches), 1)], 1), patches.labels
-        )
+        features = torch.cat([features, torch.ones(len(patches), 1)], 1)
+        return LabelledFeatures(features, patches.labels)
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,8 @@ class PatchChoice(TorchVectorEnv):
 
     def _begin(self, rows: Tensor) -> None:
         for row in rows.nonzero().flatten():
-            drawn = torch.randperm(len(self.pool), generator=self.generator)[: self.max_steps]
-            self.order[row] = drawn
+            drawn = torch.randperm(len(self.pool), generator=self.generator)
+            self.order[row] = drawn[: self.max_steps]
         self.kept[rows] = False
         self.squares[rows], self.products[rows] = self.start
         self.weights[rows] = self.first
@@ -163,6 +162,7 @@ class PatchChoice(TorchVectorEnv):
         before = self.accuracy
         self.weights = solve(self.squares, self.products, self.ridge)
         self.accuracy = accuracy(self.weights, self.validation)
+        # r = scale · (accuracy after − before): over an episode it adds up to the whole rise.
         return ACCURACY_SCALE * (self.accuracy - before), self.time == self.max_steps
 
     def accuracy_if_kept(self) -> Tensor:
@@ -186,12 +186,8 @@ class PatchChoice(TorchVectorEnv):
         which = self.order[torch.arange(self.num_envs), number]
         features, label = self.pool.features[which], self.pool.labels[which]
         first = (features @ self.first).gather(1, label.unsqueeze(1))
-        numbers = (
-            self.clues[which],
-            self.time / self.max_steps,
-            self.kept.float().mean(1),
-            self.accuracy,
-        )
+        share, kept = self.time / self.max_steps, self.kept.float().mean(1)
+        numbers = (self.clues[which], share, kept, self.accuracy)
         now = (features.unsqueeze(1) @ self.weights).squeeze(1)
         parts = [functional.one_hot(label, len(TISSUES)), now, first, torch.stack(numbers, 1)]
         return torch.cat([part.float() for part in parts], 1)
@@ -222,15 +218,9 @@ def choose(policy: Policy, envs: PatchChoice, seed: int = 0) -> Choice:
     observation, _ = envs.reset(seed=int(seed))
     for _ in range(envs.max_steps - 1):
         observation, *_ = envs.step(policy(observation))
-    order, time = envs.order.clone(), envs.time
-    action = policy(observation)
-    kept = envs.kept.clone()
-    kept[torch.arange(envs.num_envs), time] = action == KEEP
-    return _finished(envs, order, kept)
-
-
-def _finished(envs: PatchChoice, order: Tensor, kept: Tensor) -> Choice:
-    """Train a classifier on what each episode has kept, and on the few real patches."""
+    order, kept = envs.order.clone(), envs.kept.clone()
+    kept[torch.arange(envs.num_envs), envs.time] = policy(observation) == KEEP
+    # A classifier on what each episode has kept, and on the few real patches.
     features = envs.pool.features[order] * kept.unsqueeze(2)
     answers = functional.one_hot(envs.pool.labels[order], len(TISSUES)).float()
     squares, products = features.mT @ features, features.mT @ answers

@@ -124,8 +124,8 @@ class ClassTransformer(CausalTransformer):
 
     def forward(self, tokens: Tensor, memory: Memory | None = None) -> Tensor:
         """Map prefixes to the numbers of all next tokens; see `CausalTransformer.forward`."""
-        if tokens.dim() != 2 or not 1 <= tokens.shape[1] <= self.steps:
-            raise ValueError(f"tokens must be (n, 1 to {self.steps}); got {tuple(tokens.shape)}")
+        fits = tokens.dim() == 2 and 1 <= tokens.shape[1] <= self.steps
+        require(fits, "tokens", tuple(tokens.shape), f"(n, 1 to {self.steps})")
         known, length = 0 if memory is None else memory.length, tokens.shape[1]
         x = functional.embedding(tokens[:, max(known, 1) :], self.patch)
         if known == 0:

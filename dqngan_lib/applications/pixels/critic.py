@@ -145,7 +145,7 @@ class CriticDQN(DQN):
         self.critic_optimizer = torch.optim.Adam(
             critic.parameters(), self.critic_settings.learning_rate, (0.5, 0.99), fused=True
         )
-        self.rng = torch.Generator().manual_seed(int(seed))
+        self.critic_rng = torch.Generator().manual_seed(int(seed))
         self.critic_updates = 0
 
     def update(self, batch: Batch) -> Tensor:
