@@ -9,8 +9,8 @@ from dqngan_lib.applications.latent.rivals import (
     class_means,
     class_shift,
     climb,
+    local_search,
     neighbour_classes,
-    search,
     train_encoder,
 )
 from dqngan_lib.applications.latent.steering import (
@@ -177,16 +177,17 @@ def test_searching_takes_the_best_move_or_stays():
     tried = noise.unsqueeze(1) + moves
     heights = torch.stack([of_class(log_probability(tried[:, a]), asked) for a in range(21)], 1)
     best = tried[torch.arange(6), heights.argmax(1)]
-    torch.testing.assert_close(search(log_probability, noise, asked, moves, 1, 21), best)
+    torch.testing.assert_close(local_search(log_probability, noise, asked, moves, 1, 21), best)
     start = of_class(log_probability(noise), asked)
-    lucky = of_class(log_probability(search(log_probability, noise, asked, moves, 3, 1)), asked)
+    found = local_search(log_probability, noise, asked, moves, 3, 1)
+    lucky = of_class(log_probability(found), asked)
     assert (lucky >= start).all()
     assert (lucky > start).any()
     for seed in (0, 1):
-        again = [search(log_probability, noise, asked, moves, 3, 1, seed) for _ in range(2)]
+        again = [local_search(log_probability, noise, asked, moves, 3, 1, seed) for _ in range(2)]
         assert torch.equal(*again)
     with pytest.raises(ValueError, match="tries"):
-        search(log_probability, noise, asked, moves, 3, 22)
+        local_search(log_probability, noise, asked, moves, 3, 22)
 
 
 def test_encoder_stays_within_reach_and_learns():

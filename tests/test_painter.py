@@ -5,7 +5,7 @@ import torch
 
 from dqngan_lib.applications.art.animations import stroke_svg
 from dqngan_lib.applications.art.brushes import (
-    ACTIONS,
+    BRUSH_ACTIONS,
     best_colour,
     brush_gains,
     brush_table,
@@ -40,7 +40,7 @@ def test_gains_are_what_laying_each_stroke_brings():
     masks, before, wanted = brush_table()[:, None], CANVAS.flatten(2), TARGET.flatten(2)
     after = lay_colour(before, masks, best_colour(before, wanted, masks))
     tried = (wanted - before).square().sum() - (wanted - after).square().sum((1, 2))
-    assert len(gains) == ACTIONS
+    assert len(gains) == BRUSH_ACTIONS
     assert torch.allclose(gains, tried, atol=1e-3)
     assert (brush_gains(TARGET, TARGET) < 0).all()
 
@@ -175,4 +175,4 @@ def test_a_little_training_lowers_the_loss_and_repeats():
 
 def test_a_stroke_number_out_of_range_is_named():
     with pytest.raises(ValueError, match="number must be"):
-        stroke_at(ACTIONS, 28, 28)
+        stroke_at(BRUSH_ACTIONS, 28, 28)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from dqngan_lib.applications.art.brushes import SHAPES, STEP
+from dqngan_lib.applications.art.brushes import BRUSH_SHAPES, STEP
 
 WINDOW = 18
 """Height and width of a window in pixels: room for the large brush in every direction."""
@@ -28,7 +28,7 @@ class PainterNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.u = nn.Parameter(0.4 * torch.rand(SHAPES, 1, WINDOW, WINDOW))
+        self.u = nn.Parameter(0.4 * torch.rand(BRUSH_SHAPES, 1, WINDOW, WINDOW))
 
     def windows(self) -> Tensor:
         """Return the windows, float `(16, 18, 18)`."""

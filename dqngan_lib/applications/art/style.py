@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from dqngan_lib.applications.art.brushes import (
-    ACTIONS,
+    BRUSH_ACTIONS,
+    BRUSH_SHAPES,
     PLACES,
-    SHAPES,
     best_colour,
     brush_table,
     lay_colour,
@@ -85,7 +85,7 @@ class StylePainter(nn.Module):
         for layer in layers[::2]:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-        head = nn.Conv2d(width, self.kinds * SHAPES, 1)
+        head = nn.Conv2d(width, self.kinds * BRUSH_SHAPES, 1)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         self.layers = nn.Sequential(*layers, head)
@@ -161,7 +161,7 @@ def lay_kinds(canvas: Tensor, target: Tensor, action: Tensor, palette: Tensor) -
         action: int64 `(n,)`: kind · 3136 + the number of the stroke.
         palette: float `(k, 3)`.
     """
-    kind, number = action // ACTIONS, action % ACTIONS
+    kind, number = action // BRUSH_ACTIONS, action % BRUSH_ACTIONS
     mask, before = brush_table()[number][:, None], canvas.flatten(2)
     own = best_colour(before, target.flatten(2), mask)
     colour = torch.where((kind == 0)[:, None], own, palette[(kind - 1).clamp(min=0)])
@@ -267,7 +267,7 @@ def _trial_step(
     rows = torch.arange(settings.sheets).repeat(settings.trials)
     place = torch.randint(places, rows.shape, generator=rng)
     best = q_values.view(settings.sheets, -1, places)[rows, :, place].argmax(1)
-    anything = torch.randint(painter.kinds * SHAPES, rows.shape, generator=rng)
+    anything = torch.randint(painter.kinds * BRUSH_SHAPES, rows.shape, generator=rng)
     explore = torch.rand(rows.shape, generator=rng) < settings.epsilon
     action = torch.where(explore, anything, best) * places + place
     # One of the first places on each sheet is among its best strokes: those that will be laid.

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from dqngan_lib.applications.art.brushes import (
-    ACTIONS,
+    BRUSH_ACTIONS,
+    BRUSH_SHAPES,
     PATCH,
     PLACES,
-    SHAPES,
     best_colour,
     brush_gains,
     brush_table,
@@ -152,7 +152,7 @@ def train_painter(
         for _ in loop:
             q_values = network(sheets.canvas, sheets.target)  # (sheets, 16 shapes, 14, 14)
             # Try one stroke at each place: ε-greedy among its shapes.
-            shape = torch.randint(SHAPES, places, generator=rng)
+            shape = torch.randint(BRUSH_SHAPES, places, generator=rng)
             explore = torch.rand(places, generator=rng) < settings.epsilon
             shape = torch.where(explore, shape, q_values.detach().argmax(1, keepdim=True))
             reward = sheets.trial(shape)
@@ -164,7 +164,7 @@ def train_painter(
             optimizer.step()
             schedule.step()
             # Go on: lay the best stroke of each sheet, or now and then any.
-            anything = torch.randint(ACTIONS, count, generator=rng)
+            anything = torch.randint(BRUSH_ACTIONS, count, generator=rng)
             explore = torch.rand(count, generator=rng) < 0.2
             sheets.lay(torch.where(explore, anything, q_values.detach().flatten(1).argmax(1)))
             losses.append(loss.item())

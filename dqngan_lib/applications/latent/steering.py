@@ -49,9 +49,9 @@ def of_class(scores: Tensor, classes: Tensor) -> Tensor:
     return scores.gather(1, classes.unsqueeze(1)).squeeze(1)
 
 
-def other_classes(classes: Tensor, random: torch.Generator) -> Tensor:
+def other_classes(classes: Tensor, rng: torch.Generator) -> Tensor:
     """Return for every class another one, each equally likely."""
-    return (classes + torch.randint(1, CLASSES, classes.shape, generator=random)) % CLASSES
+    return (classes + torch.randint(1, CLASSES, classes.shape, generator=rng)) % CLASSES
 
 
 def noise_moves(directions: Tensor, size: float) -> Tensor:
@@ -186,6 +186,7 @@ class LatentWalk(TorchVectorEnv):
         before = of_class(self.scores, self.asked)
         self.noise = self.noise + self.moves[action]
         self.scores = self._evaluate(self.noise)
+        # r = log p(class | G(z′)) − log p(class | G(z))
         return of_class(self.scores, self.asked) - before, self.time == self.max_steps
 
     def _evaluate(self, noise: Tensor) -> Tensor:

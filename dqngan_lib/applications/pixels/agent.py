@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dqngan_lib.applications.pixels.editor import REWARD_SCALE, PixelEditor, edit
+from dqngan_lib.applications.pixels.editor import ERROR_SCALE, PixelEditor, edit
 from dqngan_lib.applications.pixels.filters import ActionSet
 from dqngan_lib.applications.pixels.networks import PixelQNetwork
 from dqngan_lib.course.arguments import require
@@ -93,7 +93,7 @@ def train_editor(
     max_steps: int = 5,
     held_out: int = 200,
     share: float = 0.0,
-    reward_scale: float = REWARD_SCALE,
+    reward_scale: float = ERROR_SCALE,
     seed: int = 0,
     watch: Callable[[History], None] | None = None,
 ) -> tuple[DQN, History]:

@@ -11,7 +11,15 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from dqngan_lib.applications.strokes.drawing import ACTIONS, NO_OP, PIXELS, SIDE, canvases, lay
+from dqngan_lib.applications.strokes.drawing import (
+    ACTIONS,
+    NO_OP,
+    PIXELS,
+    SIDE,
+    canvases,
+    lay,
+    require_digits,
+)
 from dqngan_lib.course.arguments import positive_sizes, require
 from dqngan_lib.dqn.replay import Batch
 from dqngan_lib.environments.base import TorchVectorEnv
@@ -106,11 +114,9 @@ def real_steps(actions: Tensor, labels: Tensor) -> Batch:
     Raises:
         ValueError: The shapes do not fit.
     """
-    if actions.dim() != 2 or labels.shape != actions.shape[:1]:
-        raise ValueError(
-            "actions must be (n, strokes) and labels (n,); got "
-            f"{tuple(actions.shape)} and {tuple(labels.shape)}"
-        )
+    shapes = tuple(actions.shape), tuple(labels.shape)
+    fits = len(shapes[0]) == 2 and shapes[1] == shapes[0][:1]
+    require(fits, "actions and labels", shapes, "(n, strokes) and (n,)")
     count, strokes = actions.shape
     observation = torch.empty(count, strokes, PIXELS + 2, dtype=torch.uint8)
     for part in torch.arange(count).split(1_000):
@@ -149,12 +155,9 @@ class CopyCanvas(TorchVectorEnv):
     ) -> None:
         positive_sizes(strokes=strokes)
         require(unit > 0, "unit", unit, "> 0")
-        if images.dim() != 4 or tuple(images.shape[1:]) != (1, SIDE, SIDE) or len(images) == 0:
-            raise ValueError(
-                f"images must be (n, 1, {SIDE}, {SIDE}) with n >= 1; got {tuple(images.shape)}"
-            )
-        if in_order and num_envs > len(images):
-            raise ValueError(f"in_order needs num_envs <= {len(images)} images; got {num_envs}")
+        require_digits(images)
+        allowed = f"at most {len(images)}, as many as there are images, when in_order"
+        require(not in_order or num_envs <= len(images), "num_envs", num_envs, allowed)
         high = np.concatenate([np.full(2 * PIXELS, 255), [strokes]]).astype(np.uint8)
         space = spaces.Box(np.zeros_like(high), high, dtype=np.uint8)
         super().__init__(num_envs, space, ACTIONS, strokes)
@@ -176,6 +179,7 @@ class CopyCanvas(TorchVectorEnv):
         before = self._error()
         self.canvas = lay(self.canvas, action)
         ended = (action == NO_OP) | (self.time >= self.max_steps)
+        # r = (Σ (x − c)² − Σ (x − c′)²) / unit
         return (before - self._error()) / self.unit, ended
 
     def _observe(self) -> Tensor:
