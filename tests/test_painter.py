@@ -65,8 +65,6 @@ def test_errors_are_those_of_the_canvas_and_search_beats_luck():
             (painting.canvas - target).square().mean().item(), abs=1e-6
         )
     assert exact.psnr()[-1] > luck.psnr()[-1]
-    with pytest.raises(ValueError, match="target must be"):
-        paint(brush_gains, target[:, :54], ((4, 1),))
 
 
 def test_a_palette_is_kept_to():
@@ -131,8 +129,6 @@ def test_a_trial_pays_the_gain_and_changes_nothing():
     sheets.left[:] = 1
     sheets.lay(torch.full((2,), number))
     assert (sheets.left >= 5).all()
-    with pytest.raises(ValueError, match="patches must be"):
-        Sheets(TARGET[:, :, :20], settings, torch.Generator())
 
 
 def test_patches_are_pictures_and_repeat_with_the_seed():
@@ -169,10 +165,20 @@ def test_a_little_training_lowers_the_loss_and_repeats():
     assert len(losses) == 25
     assert losses[-1] < losses[0]
     assert torch.equal(first.windows(), again.windows())
-    with pytest.raises(ValueError, match="epsilon"):
-        PainterSettings(epsilon=2)
 
 
-def test_a_stroke_number_out_of_range_is_named():
-    with pytest.raises(ValueError, match="number must be"):
-        stroke_at(BRUSH_ACTIONS, 28, 28)
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: stroke_at(BRUSH_ACTIONS, 28, 28), "number must be"),
+        (lambda: PainterSettings(epsilon=2), "epsilon must be"),
+        (
+            lambda: Sheets(TARGET[:, :, :20], PainterSettings(sheets=2), torch.Generator()),
+            "patches must be",
+        ),
+        (lambda: paint(brush_gains, TARGET[0, :, :, :26], ((4, 1),)), "target must be"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

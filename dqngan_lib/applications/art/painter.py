@@ -129,10 +129,12 @@ def paint(
         last = len(painting.strokes) + count
         careful = patient and palette is not None
         for _ in range(TRIES * count if careful else count):
+            # The stroke of the greatest value, seen on the smaller picture.
             worth = values(avg_pool2d(painting.canvas[None], factor), small)[0]
             number = int(worth.masked_fill(useless, -torch.inf).argmax())
             kind, number = divmod(number, BRUSH_SHAPES * rows * columns)
             stroke = stroke_at(number, height // factor, width // factor, factor)
+            # It is laid on the picture itself, in its best colour or the nearest there is.
             colour = None if palette is None else _nearest(painting.canvas, target, stroke, palette)
             colour = colour if kind == 0 else choices[kind - 1]
             before = painting.canvas.clone()

@@ -145,6 +145,7 @@ class AskedDQN(DQN):
 
     def update(self, batch: Batch) -> Tensor:
         """Take one gradient step for all classes; return the mean TD error of each step."""
+        # Action and reward become (batch, 10): the same step, paid by each class.
         action = batch["action"].unsqueeze(1).expand(-1, CLASSES)
         return super().update(batch | {"action": action, "reward": all_rewards(batch)})
 

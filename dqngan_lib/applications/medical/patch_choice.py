@@ -178,6 +178,7 @@ class PatchChoice(TorchVectorEnv):
         """Return the two sums after candidates, where `kept`, `(num_envs, 1)`, is 1."""
         features = self.pool.features[which] * kept
         answers = functional.one_hot(self.pool.labels[which], len(TISSUES)).float()
+        # ΦᵀΦ + φ φᵀ and ΦᵀY + φ yᵀ: one more example changes each sum by a product.
         squares = self.squares + features.unsqueeze(2) * features.unsqueeze(1)
         return squares, self.products + features.unsqueeze(2) * answers.unsqueeze(1)
 

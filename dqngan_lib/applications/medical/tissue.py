@@ -156,6 +156,7 @@ def log_ratios(agent: DQNGAN, tokens: Tensor, clip: float = 5.0) -> Tensor:
         observation, action = part[:, :-1], part[:, 1:].unsqueeze(1)
         log_q = agent.log_q(observation)
         target = policy_target(log_q, agent.discriminator(observation), clip)
+        # Σ_t log p(a_t|s_t) − log q(a_t|s_t)
         found.append((target - log_q).gather(1, action).sum((1, 2)))
     agent.discriminator.train(was_training)
     return torch.cat(found)

@@ -155,6 +155,7 @@ class CriticDQN(DQN):
             return super().update(batch)
         for _ in range(1 if self.critic_updates else 1 + self.critic_settings.warm_up):
             self.critic_step()
+        # r + λ (D(x′) − D(x)) by today's discriminator: no reward is out of date.
         seen, after = batch["observation"], batch["next_observation"]
         opinion = share_with_neighbours(critic_reward(self.critic, seen, after, weight), seen[:, 2])
         return super().update(batch | {"reward": batch["reward"] + opinion})
@@ -168,6 +169,7 @@ class CriticDQN(DQN):
         fake = self.made[rows]
         index = self._draw(settings.batch_size)
         real = _seen(self.editor.originals[index], self.editor, index)
+        # The hinge loss over the pixels in holes alone; logits (2 batch, height, width).
         logits = self.critic(torch.cat([real, fake]))
         inside = torch.cat([real, fake])[:, 2] > 0.5
         half = len(real)

@@ -43,15 +43,16 @@ def observe(picture: Tensor, start: Tensor, mask: Tensor | None, progress: Tenso
 def error_reward(
     picture: Tensor, next_picture: Tensor, original: Tensor, scale: float = ERROR_SCALE
 ) -> Tensor:
-    """Return the reward of every pixel: the fall of its squared error, `(n, height, width)`.
+    """Return r = scale · ((x − x*)² − (x′ − x*)²) of every pixel, `(n, height, width)`.
+
+    Over an episode the rewards add up to the fall of the squared error.
 
     Args:
-        picture: Before the step, float `(n, 1, height, width)`.
-        next_picture: After it.
-        original: What the picture should look like.
+        picture: x before the step, float `(n, 1, height, width)`.
+        next_picture: x′ after it.
+        original: x*, what the picture should look like.
         scale: What a squared error of 1 counts as.
     """
-    # r = scale · ((x − x*)² − (x′ − x*)²): over an episode the differences add up.
     return scale * ((picture - original) ** 2 - (next_picture - original) ** 2).squeeze(1)
 
 
@@ -97,7 +98,7 @@ class PixelEditor(TorchVectorEnv):
         self.starts = _pictures("starts", starts)
         self.originals = _pictures("originals", originals, starts.shape)
         self.masks = None if masks is None else bool_masks(masks, starts.shape)
-        self.first = self.starts
+        self.first = self.starts  # what the episodes begin with; a subclass may change it
         require(0 < reward_scale < float("inf"), "reward_scale", reward_scale, "a positive number")
         height, width = starts.shape[2:]
         planes = 3 if masks is None else 4

@@ -11,15 +11,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from dqngan_lib.applications.strokes.drawing import (
-    ACTIONS,
-    NO_OP,
-    PIXELS,
-    SIDE,
-    canvases,
-    lay,
-    require_digits,
-)
+from dqngan_lib.applications.strokes.drawing import ACTIONS, NO_OP, PIXELS, SIDE, canvases, lay
 from dqngan_lib.course.arguments import positive_sizes, require
 from dqngan_lib.dqn.replay import Batch
 from dqngan_lib.environments.base import TorchVectorEnv
@@ -155,7 +147,8 @@ class CopyCanvas(TorchVectorEnv):
     ) -> None:
         positive_sizes(strokes=strokes)
         require(unit > 0, "unit", unit, "> 0")
-        require_digits(images)
+        fits = images.shape[1:] == (1, SIDE, SIDE) and len(images) > 0
+        require(fits, "images", tuple(images.shape), f"(n, 1, {SIDE}, {SIDE}) with n >= 1")
         allowed = f"at most {len(images)}, as many as there are images, when in_order"
         require(not in_order or num_envs <= len(images), "num_envs", num_envs, allowed)
         high = np.concatenate([np.full(2 * PIXELS, 255), [strokes]]).astype(np.uint8)

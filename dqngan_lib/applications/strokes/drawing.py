@@ -158,12 +158,6 @@ def _stroke_squares() -> Tensor:
     return stroke_table().square()
 
 
-def require_digits(images: Tensor) -> None:
-    """Raise an error unless pictures have the shape `(n, 1, 28, 28)` with n ≥ 1."""
-    fits = images.shape[1:] == (1, SIDE, SIDE) and len(images) > 0
-    require(fits, "images", tuple(images.shape), f"(n, 1, {SIDE}, {SIDE}) with n >= 1")
-
-
 @dataclass(frozen=True)
 class Painted:
     """What a painter did."""
@@ -191,7 +185,8 @@ def paint_greedily(
     Raises:
         ValueError: The images have another shape, or a number is out of its range.
     """
-    require_digits(images)
+    fits = images.shape[1:] == (1, SIDE, SIDE) and len(images) > 0
+    require(fits, "images", tuple(images.shape), f"(n, 1, {SIDE}, {SIDE}) with n >= 1")
     whole("strokes", strokes, 1)
     require(least_gain >= 0, "least_gain", least_gain, ">= 0")
     parts = progress(images.flatten(1).split(part), label="painting")
