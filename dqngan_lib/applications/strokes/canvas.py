@@ -41,7 +41,7 @@ class StrokeCanvas(TorchVectorEnv):
     """
 
     whole_episodes = False
-    """An observation is a single state, not the tokens of an episode; see `dqngan.Batch`."""
+    """An observation is a single state, not the tokens of an episode; see `DQNGAN`."""
 
     def __init__(self, num_envs: int = 1, strokes: int = 10, classes: int = 10) -> None:
         positive_sizes(strokes=strokes, classes=classes)
