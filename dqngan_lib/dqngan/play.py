@@ -141,7 +141,7 @@ def generate(
     """Make one picture on each canvas, with actions drawn from softmax(Q/τ).
 
     Args:
-        network: Mostly `agent.generator`, or `agent.sampler`.
+        network: Mostly `agent.slow_network`, or `agent.sampler`.
         envs: Canvases of their own, as many as pictures are wanted.
         temperature: τ ≥ 0, apart from that of training; 0 takes the greatest Q-value.
         labels: Classes asked for, `(canvases,)`, for canvases that have classes; else the
