@@ -603,7 +603,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert differences(agent.q_network.state_dict(), first.q_network.state_dict()) == []
 
 
-def test_an_interrupted_run_returns_the_best_so_far(tmp_path):
+def test_an_interrupted_run_returns_the_best_so_far_and_says_so(capsys):
     scores, weights = iter([1.0, 5.0, 3.0]), []
 
     def evaluate(agent: DQN) -> float:
@@ -617,6 +617,10 @@ def test_an_interrupted_run_returns_the_best_so_far(tmp_path):
     assert differences(agent.q_network.state_dict(), weights[1]) == []
     assert differences(agent.target_network.state_dict(), weights[1]) == []
     assert differences(agent.q_network.state_dict(), weights[2]) != []
+    said, warning = capsys.readouterr().out.splitlines()
+    best = "the best that was evaluated, after 160 steps"
+    assert said == f"Stopped after 240 of 320 steps. Kept: {best}."
+    assert "claims in this notebook may not hold" in warning
 
 
 def test_interrupted_before_the_first_evaluation_keeps_what_was_learnt():
@@ -917,11 +921,17 @@ def test_the_courses_worlds_can_be_learnt():
     assert agent.updates > 0
 
 
-def test_train_names_what_is_wrong():
-    with pytest.raises(TypeError, match="envs"):
-        train_dqn(new_agent(), gymnasium.make("CartPole-v1"), score, SHORT)
-    with pytest.raises(TypeError, match="evaluate"):
-        train_dqn(new_agent(), short_cartpole(), 3.0, SHORT)
+@pytest.mark.parametrize(
+    ("envs", "evaluate", "error", "message"),
+    [
+        (gymnasium.make("CartPole-v1"), score, TypeError, "envs must be a vector environment"),
+        (short_cartpole(), 3.0, TypeError, "evaluate must be a function; got float"),
+        (short_cartpole(), None, ValueError, "evaluate must be a function.*; got None"),
+    ],
+)
+def test_train_names_what_is_wrong(envs, evaluate, error, message):
+    with pytest.raises(error, match=message):
+        train_dqn(new_agent(), envs, evaluate, SHORT)
 
 
 def test_an_empty_history():

@@ -331,25 +331,38 @@ def test_add_wants_next_observations_always_or_never():
             buffer.add(**second)
 
 
-def test_add_wants_fields_and_no_more_rows_than_the_buffer():
-    with pytest.raises(ValueError, match="at least one field"):
-        ReplayBuffer(4).add()
-    with pytest.raises(ValueError, match="capacity=4"):
-        ReplayBuffer(4).add(reward=torch.ones(5))
-
-
-def test_sample_names_what_is_wrong():
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "at least one field"),
+        ({"reward": torch.ones(5)}, "capacity=4"),
+        ({"observation": torch.ones(2, 3), "next_observation": torch.ones(2)}, "the shape of"),
+        ({"next_observation": torch.ones(2)}, "the shape of the field observation"),
+    ],
+)
+def test_the_first_rows_that_do_not_fit_are_named(fields, message):
     buffer = ReplayBuffer(4)
-    with pytest.raises(ValueError, match="empty"):
-        buffer.sample(1)
-    buffer.add(observation=torch.ones(1), next_observation=torch.ones(1))
-    for arguments in ({"batch_size": 0}, {"batch_size": 1, "n_step": 0}):
-        with pytest.raises(ValueError, match=next(reversed(arguments))):
-            buffer.sample(**arguments)
-    with pytest.raises(ValueError, match="discount"):
-        buffer.sample(1, discount=1.5)
-    with pytest.raises(ValueError, match="n_step > 1 needs the fields"):
-        buffer.sample(1, n_step=2)
+    with pytest.raises(ValueError, match=message):
+        buffer.add(**fields)
+    assert len(buffer) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "message"),
+    [
+        (0, {}, "empty"),
+        (1, {"batch_size": 0}, "batch_size"),
+        (1, {"n_step": 0}, "n_step"),
+        (1, {"discount": 1.5}, "discount"),
+        (1, {"n_step": 2}, "n_step > 1 needs the fields"),
+    ],
+)
+def test_sample_names_what_is_wrong(rows, arguments, message):
+    buffer = ReplayBuffer(4)
+    for _ in range(rows):
+        buffer.add(observation=torch.ones(1), next_observation=torch.ones(1))
+    with pytest.raises(ValueError, match=message):
+        buffer.sample(**{"batch_size": 1} | arguments)
 
 
 # --- the sum tree -------------------------------------------------------------------------------

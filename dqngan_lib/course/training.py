@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -86,16 +86,16 @@ class Run(StoppableLoop):
         checkpoint: File to save to after each evaluation and, if it exists, to go on from.
     """
 
-    made_by: ClassVar[str]
+    made_by: str
     """The function that starts such runs."""
-    label: ClassVar[str]
-    unit: ClassVar[str]
-    """What a step is called, and the list of the history that counts them."""
+    label: str
+    unit: str
+    """What a step is called; the history counts them in the list of this name."""
     stride: int = 1
     """Steps that one round takes."""
     keep: Keep = "last"
     network: nn.Module
-    """The part of the learner that `keep` is about."""
+    """The part of the learner that `keep` is about; needed unless it is "last"."""
 
     def __init__(
         self,
@@ -158,8 +158,7 @@ class Run(StoppableLoop):
             raise TypeError(f"evaluate must be a function; got {type(evaluate).__name__}")
         if evaluate is None and self.keep != "last":
             raise ValueError(
-                f"keep must be 'last' without a function evaluate, which gives the scores; got "
-                f"{self.keep!r}"
+                f"evaluate must be a function where keep={self.keep!r}, to give scores; got None"
             )
         if self.checkpoint is not None and self.checkpoint.is_file():
             self.load()

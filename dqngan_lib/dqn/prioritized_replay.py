@@ -64,7 +64,7 @@ class PrioritizedReplayBuffer(ReplayBuffer):
 
     Args:
         capacity: The greatest number of rows.
-        seed: Seed of the buffer's own random generator.
+        seed: Seed of the buffer's own random numbers.
         alpha: How much the priorities count, from 0 (uniform) to 1.
 
     Raises:

@@ -170,9 +170,9 @@ class _DQNRun(Run):
         fall = round(settings.epsilon_fraction * settings.steps)
         epsilon = linear_schedule(self.done, settings.epsilon_start, settings.epsilon_end, fall)
         action = self.agent.act(self.rollout.observation, epsilon)
-        # Remember what happened.
+        # Remember what happened: (s, a, r, s′) and whether it ended there.
         self.remember(self.rollout.step(action))
-        # Learn, once there is enough to draw from.
+        # Learn from what is drawn at random, once there is enough.
         if len(self.buffer) >= max(settings.learn_after, 1):
             for _ in range(settings.updates_per_step):
                 self.learn()
@@ -186,8 +186,8 @@ class _DQNRun(Run):
 
     def learn(self) -> None:
         """Draw a batch and take one gradient step, the smaller the later."""
-        settings, buffer, rate = self.settings, self.buffer, self.agent.settings.learning_rate
-        rate = linear_schedule(self.done, rate, rate * settings.learning_rate_end, settings.steps)
+        settings, buffer, start = self.settings, self.buffer, self.agent.settings.learning_rate
+        rate = linear_schedule(self.done, start, start * settings.learning_rate_end, settings.steps)
         set_learning_rate(self.agent.optimizer, rate)
         prioritized = isinstance(buffer, PrioritizedReplayBuffer)
         if prioritized:

@@ -97,8 +97,8 @@ def train_gan(
     scores is low by luck as well. So nothing is chosen unless `settings.keep` asks for it, and
     then the result must be measured again, against data that had no part in the choice.
 
-    Evaluations draw from random generators of their own: how often one evaluates changes
-    nothing. A run that goes on from a checkpoint is the same, bit for bit, as one that was never
+    Evaluations draw from random numbers of their own: how often one evaluates changes nothing. A
+    run that goes on from a checkpoint is the same, bit for bit, as one that was never
     interrupted. Interrupting (the ■ button, Ctrl-C) is allowed at any time: the pair then holds
     what it has learnt so far, the cell says how far it came, and the history says `interrupted`.
 
