@@ -168,12 +168,12 @@ def test_running_means_by_hand():
 
 def test_draw_actions_at_temperature_zero_and_one():
     values = torch.tensor([[0.0, math.log(3)]]).repeat(4_000, 1)
-    random = torch.Generator().manual_seed(0)
-    assert draw_actions(values, 0, random).eq(1).all()
-    assert draw_actions(values, 1.0, random).double().mean().item() == pytest.approx(0.75, abs=0.03)
-    assert draw_actions(values, 0.5, random).double().mean().item() == pytest.approx(0.9, abs=0.03)
+    rng = torch.Generator().manual_seed(0)
+    assert draw_actions(values, 0, rng).eq(1).all()
+    assert draw_actions(values, 1.0, rng).double().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert draw_actions(values, 0.5, rng).double().mean().item() == pytest.approx(0.9, abs=0.03)
     with pytest.raises(ValueError, match="temperature must be >= 0"):
-        draw_actions(values, -1.0, random)
+        draw_actions(values, -1.0, rng)
 
 
 def test_state_goes_round():

@@ -35,8 +35,8 @@ def test_r1_of_a_linear_and_a_quadratic_critic():
 def test_gradient_penalty_of_a_linear_and_a_quadratic_critic():
     real, fake = torch.randn(50, 2), torch.randn(50, 2)
     assert gradient_penalty(linear, real, fake).item() == pytest.approx(16.0, rel=1e-5)
-    random = torch.Generator().manual_seed(3)
-    value = gradient_penalty(quadratic, real, fake, random).item()
+    rng = torch.Generator().manual_seed(3)
+    value = gradient_penalty(quadratic, real, fake, rng).item()
     share = torch.rand(50, 1, generator=torch.Generator().manual_seed(3))
     between = share * real + (1 - share) * fake
     assert value == pytest.approx((2 * between.norm(dim=1) - 1).square().mean().item(), rel=1e-5)

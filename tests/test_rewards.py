@@ -51,9 +51,9 @@ def test_policy_target_by_hand_with_a_clip() -> None:
 
 def test_policy_target_takes_actions_in_dimension_one() -> None:
     """A batch of two positions equals the positions one by one."""
-    generator = torch.Generator().manual_seed(0)
-    log_q = torch.randn(3, 5, 2, generator=generator).log_softmax(1)
-    f = torch.randn(3, 5, 2, generator=generator)
+    rng = torch.Generator().manual_seed(0)
+    log_q = torch.randn(3, 5, 2, generator=rng).log_softmax(1)
+    f = torch.randn(3, 5, 2, generator=rng)
     both = policy_target(log_q, f, clip=0.5)
     for place in range(2):
         one = policy_target(log_q[..., place], f[..., place], clip=0.5)

@@ -15,10 +15,10 @@ UP, RIGHT, DOWN, LEFT = range(4)
 
 def random_model(seed, states=4, actions=3):
     """Return P and r of a random world whose last state is terminal."""
-    generator = torch.Generator().manual_seed(seed)
-    probability = torch.rand(states, actions, states, generator=generator, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    probability = torch.rand(states, actions, states, generator=rng, dtype=torch.float64)
     probability /= probability.sum(2, keepdim=True)
-    reward = torch.randn(states, actions, generator=generator, dtype=torch.float64)
+    reward = torch.randn(states, actions, generator=rng, dtype=torch.float64)
     probability[-1], reward[-1] = 0, 0
     return probability, reward
 
@@ -96,11 +96,11 @@ def test_policy_values_agree_with_iteration():
 def test_policy_values_agree_with_simulated_returns():
     world = GridWorld(num_envs=20_000)
     policy = tabular.epsilon_greedy(tabular.value_iteration(*world.model(), 0.9)[0], 0.3)
-    generator = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     state, _ = world.reset(seed=1)
     total, weight = torch.zeros(20_000), torch.ones(20_000)
     for _ in range(80):
-        action = torch.multinomial(policy[state].float(), 1, generator=generator)[:, 0]
+        action = torch.multinomial(policy[state].float(), 1, generator=rng)[:, 0]
         state, reward, terminated, truncated, _ = world.step(action)
         total += weight * reward
         weight = weight * 0.9 * ~(terminated | truncated)
