@@ -164,7 +164,7 @@ def test_the_machine_has_colabs_versions(python, content):
 
 @pytest.mark.slow
 def test_widgets_work_with_colabs_versions(python):
-    names = ("widgets", "gan_widgets", "latent_widgets", "stroke_widgets")
+    names = ("widgets", "gan_widgets", "latent", "stroke_widgets")
     tests = [f"tests/test_{name}.py" for name in names]
     code = f"import pytest, sys; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{tests}]))"
     result = run(python, code, ROOT)

@@ -48,7 +48,7 @@ def test_a_process_that_fails_says_why(monkeypatch):
 
 
 def test_parts_must_be_as_many_as_processes():
-    with pytest.raises(ValueError, match="2 parts for 1 processes"):
+    with pytest.raises(ValueError, match="one for each of 1; got"):
         train(Plan())
 
 

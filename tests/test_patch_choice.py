@@ -6,13 +6,13 @@ import torch
 from sklearn.linear_model import Ridge
 
 from dqngan_lib.applications.medical.patch_choice import (
-    REWARD_SCALE,
+    ACCURACY_SCALE,
     LabelledFeatures,
     PatchChoice,
     RandomFeatures,
     accuracy,
     choose,
-    search,
+    choose_greedily,
     solve,
     sums,
 )
@@ -66,7 +66,7 @@ def test_rewards_add_up_to_what_was_gained():
         )
         end = accuracy(solve(*sums(both), world.ridge), world.validation)
         assert total[row].item() == pytest.approx(
-            REWARD_SCALE * (end - start[row]).item(), abs=1e-3
+            ACCURACY_SCALE * (end - start[row]).item(), abs=1e-3
         )
 
 
@@ -83,7 +83,7 @@ def test_choose_keeps_all_or_nothing_of_the_same_candidates():
 
 def test_search_never_loses_on_the_validation_patches():
     world = _world(envs=16)
-    assert (search(world, 1).validation >= choose(_always(0), world, 1).validation).all()
+    assert (choose_greedily(world, 1).validation >= choose(_always(0), world, 1).validation).all()
 
 
 def test_observation_begins_with_the_label():

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from dqngan_lib.applications.art.brushes import (
-    SHAPES,
+    BRUSH_SHAPES,
     STEP,
     Stroke,
     best_colour,
@@ -17,6 +17,7 @@ from dqngan_lib.applications.art.brushes import (
     stroke_mask,
 )
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.runtime import progress
 
 Values = Callable[[Tensor, Tensor], Tensor]
 """From canvas and target, both `(1, 3, h, w)`, to a number a stroke, `(1, 16, h / 2, w / 2)`."""
@@ -119,18 +120,21 @@ def paint(
     """
     painting = Painting.start(target, schedule)
     height, width = target.shape[1:]
+    bar = progress(total=sum(count for _, count in schedule), label="painting")
     for factor, count in schedule:
         small = avg_pool2d(target[None], factor)
         rows, columns = height // factor // STEP, width // factor // STEP
         kinds = 1 if choices is None else 1 + len(choices)
-        useless = torch.zeros(kinds * SHAPES, rows, columns, dtype=torch.bool)
+        useless = torch.zeros(kinds * BRUSH_SHAPES, rows, columns, dtype=torch.bool)
         last = len(painting.strokes) + count
         careful = patient and palette is not None
         for _ in range(TRIES * count if careful else count):
+            # The stroke of the greatest value, seen on the smaller picture.
             worth = values(avg_pool2d(painting.canvas[None], factor), small)[0]
             number = int(worth.masked_fill(useless, -torch.inf).argmax())
-            kind, number = divmod(number, SHAPES * rows * columns)
+            kind, number = divmod(number, BRUSH_SHAPES * rows * columns)
             stroke = stroke_at(number, height // factor, width // factor, factor)
+            # It is laid on the picture itself, in its best colour or the nearest there is.
             colour = None if palette is None else _nearest(painting.canvas, target, stroke, palette)
             colour = colour if kind == 0 else choices[kind - 1]
             before = painting.canvas.clone()
@@ -144,8 +148,10 @@ def paint(
             else:
                 near = [slice(max(middle - NEAR, 0), middle + NEAR + 1) for middle in (row, column)]
                 useless[:, near[0], near[1]] = False
+            bar.update(len(painting.strokes) - bar.n)
             if len(painting.strokes) == last:
                 break
+    bar.close()
     return painting
 
 
@@ -159,10 +165,10 @@ def _nearest(canvas: Tensor, target: Tensor, stroke: Stroke, palette: Tensor) ->
 
 def random_values(seed: int = 0) -> Values:
     """Return a painter without aim: a number drawn for each stroke."""
-    generator = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
 
     def values(canvas: Tensor, target: Tensor) -> Tensor:
         rows, columns = canvas.shape[2] // STEP, canvas.shape[3] // STEP
-        return torch.rand(len(canvas), SHAPES, rows, columns, generator=generator)
+        return torch.rand(len(canvas), BRUSH_SHAPES, rows, columns, generator=rng)
 
     return values
