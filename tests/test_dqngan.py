@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings, draw_actions, move_average
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.rewards import fixed_point
+from dqngan_lib.dqngan.sampler import draw_actions, move_average
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from tests.small_canvas import PICTURES, TOKENS, Table, agent, log_probability, prefix_logits, whole
 
 DATA = torch.softmax(1.5 * torch.randn(16, generator=torch.Generator().manual_seed(3)).double(), 0)
@@ -181,7 +183,7 @@ def test_state_goes_round():
     other.load_state_dict(one.state_dict())
     for player in (one, other):
         player.update_q(whole(TOKENS))
-    assert torch.equal(one.generator.numbers, other.generator.numbers)
+    assert torch.equal(one.slow_network.numbers, other.slow_network.numbers)
     observation = torch.zeros(50, 1, dtype=torch.long)
     assert torch.equal(one.act(observation), other.act(observation))
 

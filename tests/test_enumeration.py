@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dqngan_lib.dqngan import enumeration, printer
-from dqngan_lib.metrics.scores import total_variation
+from dqngan_lib.metrics.distributions import total_variation
 
 TWO = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
 

@@ -8,7 +8,9 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from dqngan_lib.environments.worlds import Catch, GridWorld, SingleEpisode
+from dqngan_lib.environments.base import SingleEpisode
+from dqngan_lib.environments.catch import Catch
+from dqngan_lib.environments.grid_world import GridWorld
 
 WORLDS = {
     "catch": lambda: Catch(1),
@@ -44,7 +46,7 @@ def test_a_single_episode_is_the_episode_of_the_batch(world):
         np.testing.assert_array_equal(observation, (infos["final_obs"] if ended else batch)[0])
         if ended:
             # The batch has begun the next episode by itself; the single one waits to be told.
-            envs.generator.set_state(single.envs.generator.get_state())
+            envs.rng.set_state(single.envs.rng.get_state())
             np.testing.assert_array_equal(single.reset()[0], envs.reset()[0][0])
 
 

@@ -107,7 +107,8 @@ def test_pushes_by_hand():
 def test_the_field_is_not_mirrored(direction):
     figure, axes = plt.subplots()
     slope = torch.tensor(direction)
-    painted = gan_plots.draw_field(axes, lambda points: points @ slope, 2.0)
+    points = {"real": REAL, "fake": REAL, "reach": 2.0, "arrows": 0}
+    painted = gan_plots.draw_game(axes, lambda points: points @ slope, **points)
     paths = dict(zip(painted.layers, painted.get_paths(), strict=True))
     surest = paths[max(paths)].vertices.mean(0)  # where D is from 0.9 to 1
     assert surest @ slope.numpy() / 9 > 0.5
@@ -128,7 +129,7 @@ def test_a_moment_has_points_and_arrows():
 
 def test_the_live_game_draws_for_people_only(stepper, monkeypatch):
     shown = []
-    monkeypatch.setattr(gan_plots, "display", lambda figure, **_: shown.append(figure))
+    monkeypatch.setattr(plots, "display", lambda figure, **_: shown.append(figure))
     live, history = gan_plots.LiveGame(stepper.gan, REAL), GANHistory(update=[5])
     monkeypatch.setenv("COURSE_HEADLESS", "1")
     live(history)

@@ -167,6 +167,21 @@ def test_a_little_training_lowers_the_loss_and_repeats():
     assert torch.equal(first.windows(), again.windows())
 
 
+def test_a_stopped_training_returns_what_was_learnt_and_says_so(monkeypatch, capsys):
+    laid = []
+
+    def stop_at_the_third(sheets, action):
+        laid.append(action)
+        if len(laid) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sheets, "lay", stop_at_the_third)
+    _, losses = train_painter(plain_patches(20, 0), PainterSettings(updates=9, sheets=2), seed=1)
+    assert len(losses) == 2
+    said = capsys.readouterr().out
+    assert said.startswith("Stopped after 2 of 9 updates. Kept: what was learnt so far.\n")
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [

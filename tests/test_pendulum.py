@@ -14,7 +14,7 @@ from dqngan_lib.dqn.variants import (
     train_catch,
     train_pendulum,
 )
-from dqngan_lib.environments.pendulum import REWARD_SCALE, PendulumPlanner, TorquePendulum
+from dqngan_lib.environments.pendulum import PENDULUM_REWARD_SCALE, PendulumPlanner, TorquePendulum
 from dqngan_lib.environments.rollout import Rollout, play
 
 
@@ -52,8 +52,8 @@ def test_planner_swings_up_and_random_does_not():
     planned = play(PendulumPlanner(9, angles=60, speeds=61, sweeps=150).act, worlds, seed=1)
     generator = torch.Generator().manual_seed(0)
     chance = play(lambda o: torch.randint(9, (len(o),), generator=generator), worlds, seed=1)
-    assert planned.mean() / REWARD_SCALE > -250
-    assert chance.mean() / REWARD_SCALE < -900
+    assert planned.mean() / PENDULUM_REWARD_SCALE > -250
+    assert chance.mean() / PENDULUM_REWARD_SCALE < -900
 
 
 def test_episodes_are_truncated_and_never_terminate():

@@ -19,8 +19,8 @@ from dqngan_lib.applications.pixels.filters import SUPER_RESOLUTION, ActionSet, 
 from dqngan_lib.applications.pixels.networks import PixelQNetwork
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.replay import ReplayBuffer
+from dqngan_lib.environments.base import SingleEpisode
 from dqngan_lib.environments.rollout import Rollout
-from dqngan_lib.environments.worlds import SingleEpisode
 
 
 def pictures(count=6, height=7, width=5, seed=0):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from dqngan_lib.environments.catch import Catch
 from dqngan_lib.environments.rollout import Rollout, play
-from dqngan_lib.environments.worlds import Catch
 from tests import probes
 
 LIMIT = 12

@@ -20,8 +20,8 @@ from dqngan_lib.applications.strokes.drawing import (
     stroke_gains,
 )
 from dqngan_lib.course.data import digits
+from dqngan_lib.environments.base import SingleEpisode
 from dqngan_lib.environments.rollout import Rollout, play
-from dqngan_lib.environments.worlds import SingleEpisode
 
 IMAGES = digits().test_images[:5]
 

@@ -20,7 +20,7 @@ from dqngan_lib.applications.strokes.drawing import (
     stroke_table,
 )
 from dqngan_lib.course.data import digits
-from dqngan_lib.metrics.scores import conditional_accuracy
+from dqngan_lib.metrics.digits import conditional_accuracy
 
 
 def test_there_are_3136_strokes_and_a_no_op():

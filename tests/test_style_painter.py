@@ -24,6 +24,7 @@ from dqngan_lib.applications.art.style import (
     style_reward,
     train_style,
 )
+from dqngan_lib.applications.art.training import Sheets
 
 PALETTE = torch.tensor([[0.1, 0.2, 0.3], [0.9, 0.5, 0.2]])
 RANDOM = torch.Generator().manual_seed(0)
@@ -94,6 +95,23 @@ def test_the_painter_learns_what_pleases_and_the_critic_sees_the_style():
     assert sum(unexplained[-10:]) < 0.8 * sum(unexplained[:10])
     _, style = learnt.both(bright[:8], bright[:8])
     assert style[:, BRUSH_SHAPES:].mean() > 0  # dark strokes please
+
+
+def test_a_stopped_training_returns_what_was_learnt_and_says_so(monkeypatch, capsys):
+    take, taken = Sheets.take, []
+
+    def stop_at_the_sixth(sheets, canvas):
+        taken.append(canvas)
+        if len(taken) == 6:
+            raise KeyboardInterrupt
+        take(sheets, canvas)
+
+    monkeypatch.setattr(Sheets, "take", stop_at_the_sixth)
+    settings = StyleSettings(updates=9, warm_up=3, sheets=2, trials=2, pool=4)
+    _, unexplained = train_style(painter(1.0), TARGET, CANVAS, settings)
+    assert len(unexplained) == 3
+    said = capsys.readouterr().out
+    assert said.startswith("Stopped after 5 of 12 steps. Kept: what was learnt so far.\n")
 
 
 def test_patches_may_keep_their_colours():

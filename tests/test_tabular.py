@@ -1,13 +1,14 @@
 """Value iteration against brute force, Q-learning against both, and the grid world's own rules."""
 
-from itertools import product
+from itertools import count, product
 
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
 from dqngan_lib.environments import tabular
-from dqngan_lib.environments.worlds import GridWorld, SingleEpisode
+from dqngan_lib.environments.base import SingleEpisode
+from dqngan_lib.environments.grid_world import GridWorld
 
 UP, RIGHT, DOWN, LEFT = range(4)
 
@@ -212,6 +213,19 @@ def test_watching_sees_the_table_grow_and_changes_nothing():
     assert torch.equal(seen[-1][1], watched)
     assert torch.equal(watched, learn(GridWorld())[0])
     assert not torch.equal(seen[0][1], watched)
+
+
+def test_a_stopped_run_says_so_and_returns_the_table_so_far(capsys):
+    visit = count(1)
+
+    def fifty_times(_):
+        if next(visit) > 50:
+            raise KeyboardInterrupt
+        return 0.1
+
+    q_table, visits = learn(GridWorld(), learning_rate=fifty_times)
+    assert visits.sum() == 51 and (q_table != 0).any()
+    assert "Stopped after 50 of 300 steps. Kept: the table so far." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

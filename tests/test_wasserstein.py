@@ -116,24 +116,25 @@ class _Square(nn.Module):
         return x.square().sum(1)
 
 
-def test_bad_inputs() -> None:
+ZEROS, NAN = torch.zeros(3), torch.tensor([float("nan")])
+MINUS = torch.tensor([1.0, -1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "error", "words"),
+    [
+        (wasserstein_1d, (torch.zeros(3, 1), ZEROS), ValueError, "x must be"),
+        (wasserstein_1d, (ZEROS, torch.zeros(0)), ValueError, "y must be"),
+        (wasserstein_1d, (NAN, ZEROS), ValueError, "x must be finite"),
+        (wasserstein_1d, ([1, 2], ZEROS), TypeError, "x must be"),
+        (wasserstein_1d, (ZEROS, ZEROS, torch.ones(2)), ValueError, "x_weights"),
+        (wasserstein_1d, (ZEROS, ZEROS, torch.ones(3), MINUS), ValueError, "y_weights"),
+        (wasserstein_1d, (ZEROS, ZEROS, ZEROS), ValueError, "x_weights.*all 0"),
+        (wasserstein_gaussians, (0, 1, 0, -1), ValueError, "std_2"),
+        (look_at_critic, (nn.Flatten(0), ZEROS[:2], ZEROS), ValueError, "one shape"),
+    ],
+)
+def test_bad_inputs(function, arguments, error, words) -> None:
     """Each error names the argument."""
-    x = torch.zeros(3)
-    for name, arguments in {
-        "x": (torch.zeros(3, 1), x),
-        "y": (x, torch.zeros(0)),
-        "x_weights": (x, x, torch.ones(2)),
-        "y_weights": (x, x, torch.ones(3), torch.tensor([1.0, -1.0, 1.0])),
-    }.items():
-        with pytest.raises(ValueError, match=name):
-            wasserstein_1d(*arguments)
-    with pytest.raises(ValueError, match="all 0"):
-        wasserstein_1d(x, x, torch.zeros(3))
-    with pytest.raises(TypeError, match="x must be"):
-        wasserstein_1d([1, 2], x)
-    with pytest.raises(ValueError, match="x must be finite"):
-        wasserstein_1d(torch.tensor([float("nan")]), x)
-    with pytest.raises(ValueError, match="std_2"):
-        wasserstein_gaussians(0, 1, 0, -1)
-    with pytest.raises(ValueError, match="one shape"):
-        look_at_critic(nn.Flatten(0), torch.zeros(2, 1), torch.zeros(3, 1))
+    with pytest.raises(error, match=words):
+        function(*arguments)

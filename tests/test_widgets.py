@@ -9,7 +9,7 @@ import torch
 
 from dqngan_lib import plots
 from dqngan_lib.environments import grid_plots, tabular, widgets
-from dqngan_lib.environments.worlds import GridWorld
+from dqngan_lib.environments.grid_world import GridWorld
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import torch
 
+from dqngan_lib.course.arguments import whole
 from dqngan_lib.environments.grid_plots import draw_values, frame_cell
+from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.tabular import bellman_backup
-from dqngan_lib.environments.worlds import GridWorld
 from dqngan_lib.plots import img_tag, present
 
 
@@ -31,8 +32,7 @@ class BackupStepper:
     """
 
     def __init__(self, world: GridWorld, discount: float, sweeps: int = 12) -> None:
-        if sweeps < 1:
-            raise ValueError(f"sweeps must be >= 1; got {sweeps!r}")
+        whole("sweeps", sweeps, 1)
         self.world, self.discount = world, discount
         self.cells = world.acting.nonzero().flatten().tolist()
         self.model = world.model()

@@ -36,8 +36,8 @@ class GameStepper:
     """
 
     def __init__(self, real: Tensor, seed: int = 0, reach: float = 3.0) -> None:
-        if real.dim() != 2 or real.shape[1] != 2 or len(real) == 0:
-            raise ValueError(f"real must be (n, 2) with n >= 1; got {tuple(real.shape)}")
+        points = real.dim() == 2 and real.shape[1] == 2 and len(real) > 0
+        require(points, "real", tuple(real.shape), "(n, 2) with n >= 1")
         self.real, self.seed, self.reach = real, int(seed), reach
         self.loss = ipywidgets.Dropdown(
             options=KINDS[:2], value="non-saturating", description="loss of G"
@@ -46,8 +46,8 @@ class GameStepper:
         self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = []
         for label, press in (
-            ("D learns", self.discriminator_learns),
-            ("G learns", self.generator_learns),
+            ("D learns", lambda: self.rounds(1, "D")),
+            ("G learns", lambda: self.rounds(1, "G")),
             ("1 round", lambda: self.rounds(1)),
             ("10 rounds", lambda: self.rounds(10)),
             ("100 rounds", lambda: self.rounds(100)),
@@ -77,25 +77,15 @@ class GameStepper:
             torch.manual_seed(self.seed)
             networks = PointGenerator(width=32), PointDiscriminator(width=32)
         self.gan = GAN(*networks, settings, self.seed)
-        self.batches = torch.Generator().manual_seed(self.seed)
+        self.rng = torch.Generator().manual_seed(self.seed)
         self.steps = {"D": 0, "G": 0}
         self._redraw()
 
-    def discriminator_learns(self) -> None:
-        """Take one step of the discriminator."""
-        self._discriminator_step()
-        self._redraw()
-
-    def generator_learns(self) -> None:
-        """Take one step of the generator."""
-        self._generator_step()
-        self._redraw()
-
-    def rounds(self, count: int) -> None:
-        """Take so many rounds: a step of each."""
-        for _ in range(count):
-            self._discriminator_step()
-            self._generator_step()
+    def rounds(self, count: int, players: str = "DG") -> None:
+        """Take so many rounds: a step of each player, or of one of them alone."""
+        for player in players * count:
+            self._discriminator_step() if player == "D" else self._generator_step()
+            self.steps[player] += 1
         self._redraw()
 
     def show(self) -> None:
@@ -103,15 +93,13 @@ class GameStepper:
         present(self.widget)
 
     def _discriminator_step(self) -> None:
-        index = torch.randint(len(self.real), (BATCH,), generator=self.batches)
+        index = torch.randint(len(self.real), (BATCH,), generator=self.rng)
         self.gan.discriminator.requires_grad_(True)
         self.gan.discriminator_step(self.real[index])
         self.gan.discriminator.requires_grad_(False)
-        self.steps["D"] += 1
 
     def _generator_step(self) -> None:
         self.gan.generator_step(BATCH)
-        self.steps["G"] += 1
 
     def _redraw(self) -> None:
         figure, axes = plt.subplots(figsize=(4.6, 4.0))

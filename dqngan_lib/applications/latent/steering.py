@@ -16,7 +16,7 @@ from torch.nn import functional
 from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.dqn.agent import DQN
 from dqngan_lib.dqn.replay import Batch
-from dqngan_lib.environments.worlds import TorchVectorEnv
+from dqngan_lib.environments.base import TorchVectorEnv
 
 CLASSES = 10
 
@@ -176,11 +176,11 @@ class LatentWalk(TorchVectorEnv):
         self.evaluations = 0
 
     def _begin(self, rows: Tensor) -> None:
-        noise = torch.randn(int(rows.sum()), self.noise.shape[1], generator=self.generator)
+        noise = torch.randn(int(rows.sum()), self.noise.shape[1], generator=self.rng)
         scores = self._evaluate(noise)
         self.noise = self.noise.masked_scatter(rows.unsqueeze(1), noise)
         self.scores = self.scores.masked_scatter(rows.unsqueeze(1), scores)
-        asked = other_classes(scores.argmax(1), self.generator)
+        asked = other_classes(scores.argmax(1), self.rng)
         self.asked = self.asked.masked_scatter(rows, asked)
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from dqngan_lib.applications.medical.tissue import TISSUES, Patches, in_the_middle
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.environments.base import TorchVectorEnv
 from dqngan_lib.environments.rollout import Policy
-from dqngan_lib.environments.worlds import TorchVectorEnv
 
 DROP, KEEP = 0, 1
 """The two actions."""
@@ -146,7 +146,7 @@ class PatchChoice(TorchVectorEnv):
 
     def _begin(self, rows: Tensor) -> None:
         for row in rows.nonzero().flatten():
-            drawn = torch.randperm(len(self.pool), generator=self.generator)
+            drawn = torch.randperm(len(self.pool), generator=self.rng)
             self.order[row] = drawn[: self.max_steps]
         self.kept[rows] = False
         self.squares[rows], self.products[rows] = self.start

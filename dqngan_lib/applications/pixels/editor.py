@@ -16,8 +16,8 @@ from torch import Tensor
 
 from dqngan_lib.applications.pixels.filters import ActionSet, bool_masks, grey
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.environments.base import StepResult, TorchVectorEnv
 from dqngan_lib.environments.rollout import Policy
-from dqngan_lib.environments.worlds import StepResult, TorchVectorEnv
 
 ERROR_SCALE = 30.0
 """What a squared error of 1, black for white, counts as: it gives Q-values of about 0.1 to 1."""
@@ -160,7 +160,7 @@ class PixelEditor(TorchVectorEnv):
         return observation, reward, terminated, torch.zeros_like(terminated), info
 
     def _begin(self, rows: Tensor) -> None:
-        self.index = torch.randint(len(self.starts), rows.shape, generator=self.generator)
+        self.index = torch.randint(len(self.starts), rows.shape, generator=self.rng)
         self.picture = self.first[self.index]
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:

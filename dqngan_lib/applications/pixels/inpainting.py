@@ -9,8 +9,8 @@ from torch.nn import functional
 from dqngan_lib.applications.pixels.filters import bool_masks, grey
 from dqngan_lib.applications.pixels.networks import DILATIONS, silent_head, trunk
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.metrics.digits import conditional_accuracy, digit_fid
 from dqngan_lib.metrics.pictures import psnr
-from dqngan_lib.metrics.scores import conditional_accuracy, digit_fid
 
 HOLE_MARGIN = 4
 """Pixels at each edge where no hole begins or ends: digits are drawn in the 20 × 20 inside."""

@@ -11,8 +11,8 @@ from dqngan_lib.applications.pixels.filters import ActionSet
 from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.course.runtime import progress
 from dqngan_lib.course.training import set_learning_rate
+from dqngan_lib.metrics.digits import conditional_accuracy, digit_fid
 from dqngan_lib.metrics.pictures import psnr, ssim
-from dqngan_lib.metrics.scores import conditional_accuracy, digit_fid
 
 
 def shrink(pictures: Tensor, factor: int) -> Tensor:

@@ -16,7 +16,7 @@ from dqngan_lib.applications.pixels.inpainting import cut_holes, hole_psnr
 from dqngan_lib.applications.pixels.plots import legend_patches, paint_actions
 from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.environments.rollout import Policy
-from dqngan_lib.metrics.scores import predicted_classes
+from dqngan_lib.metrics.digits import predicted_classes
 from dqngan_lib.plots import COLORS, img_tag, present
 
 HOLE_SHAPES = ("square", "disc", "scribble")

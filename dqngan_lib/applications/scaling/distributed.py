@@ -128,7 +128,7 @@ class PartGAN(GAN):
 
     def noise(self, count: int) -> Tensor:
         """Draw the noise of the whole batch, and return that of this part."""
-        whole = torch.randn(sum(self.plan.parts), self.noise_size, generator=self.random)
+        whole = torch.randn(sum(self.plan.parts), self.noise_size, generator=self.rng)
         return whole[self.part].to(self.plan.dtype)
 
     def generator_step(self, count: int, labels: Tensor | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from dqngan_lib.applications.strokes.drawing import ACTIONS, NO_OP, PIXELS, SIDE, canvases, lay
 from dqngan_lib.course.arguments import positive_sizes, require
 from dqngan_lib.dqn.replay import Batch
-from dqngan_lib.environments.worlds import TorchVectorEnv
+from dqngan_lib.environments.base import TorchVectorEnv
 
 
 def to_bytes(canvas: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class StrokeCanvas(TorchVectorEnv):
     """
 
     whole_episodes = False
-    """An observation is a single state, not the tokens of an episode; see `dqngan.Batch`."""
+    """An observation is a single state, not the tokens of an episode; see `DQNGAN`."""
 
     def __init__(self, num_envs: int = 1, strokes: int = 10, classes: int = 10) -> None:
         positive_sizes(strokes=strokes, classes=classes)
@@ -75,7 +75,7 @@ class StrokeCanvas(TorchVectorEnv):
         return result
 
     def _begin(self, rows: Tensor) -> None:
-        drawn = torch.randint(self.classes, (self.num_envs,), generator=self.generator)
+        drawn = torch.randint(self.classes, (self.num_envs,), generator=self.rng)
         self.label = torch.where(rows, drawn if self._asked is None else self._asked, self.label)
         self.canvas = self.canvas * ~rows[:, None]
 
@@ -159,7 +159,7 @@ class CopyCanvas(TorchVectorEnv):
         self.target = torch.zeros(num_envs, PIXELS)
 
     def _begin(self, rows: Tensor) -> None:
-        which = torch.randint(len(self.images), (self.num_envs,), generator=self.generator)
+        which = torch.randint(len(self.images), (self.num_envs,), generator=self.rng)
         if self.in_order:
             which = torch.arange(self.num_envs)
         self.target = torch.where(rows[:, None], self.images[which], self.target)

@@ -127,10 +127,10 @@ class CopyAgent(DQN):
             return greedy
         both = observation[:, : 2 * PIXELS].reshape(-1, 2, SIDE, SIDE).float() / 255
         missing = avg_pool2d((both[:, 1:] - both[:, :1]).clamp(min=0), 2).flatten(1) + 1e-6
-        start = torch.multinomial(missing, 1, generator=self.generator).squeeze(1)
-        shape = torch.randint(SHAPES, greedy.shape, generator=self.generator)
+        start = torch.multinomial(missing, 1, generator=self.rng).squeeze(1)
+        shape = torch.randint(SHAPES, greedy.shape, generator=self.rng)
         guided = shape * GRID * GRID + start
-        anything = torch.randint(ACTIONS, greedy.shape, generator=self.generator)
-        luck = torch.rand(2, *greedy.shape, generator=self.generator)
+        anything = torch.randint(ACTIONS, greedy.shape, generator=self.rng)
+        luck = torch.rand(2, *greedy.shape, generator=self.rng)
         chosen = torch.where(luck[0] < 0.5, guided, anything)
         return torch.where(luck[1] < epsilon, chosen, greedy)

@@ -9,7 +9,7 @@ from torchvision.utils import make_grid
 
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas
 from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE
-from dqngan_lib.dqngan.agent import draw_actions
+from dqngan_lib.dqngan.sampler import draw_actions
 
 
 @torch.no_grad()

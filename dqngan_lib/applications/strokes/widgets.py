@@ -9,7 +9,7 @@ from torch import nn
 
 from dqngan_lib.applications.strokes.drawing import SIDE
 from dqngan_lib.applications.strokes.plots import draw_digits, film_frames
-from dqngan_lib.metrics.scores import predicted_classes
+from dqngan_lib.metrics.digits import predicted_classes
 from dqngan_lib.plots import film_tag, present
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5)
@@ -20,7 +20,7 @@ class PainterWidget:
     """Five drawings of the digit that is asked for, as a film that repeats.
 
     Args:
-        network: From observations of `StrokeCanvas` to Q-values, such as `agent.generator`.
+        network: From observations of `StrokeCanvas` to Q-values, such as `agent.slow_network`.
         count: Drawings side by side.
     """
 
