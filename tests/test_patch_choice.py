@@ -21,11 +21,11 @@ from dqngan_lib.applications.medical.tissue import Patches
 
 def _examples(count, seed, wrong=0.0):
     """Three clouds of points; a share of the labels is wrong."""
-    random = torch.Generator().manual_seed(seed)
-    labels = torch.randint(3, (count,), generator=random)
+    rng = torch.Generator().manual_seed(seed)
+    labels = torch.randint(3, (count,), generator=rng)
     centres = torch.tensor([[2.0, 0, 0], [0, 2.0, 0], [0, 0, 2.0]])
-    points = centres[labels] + torch.randn(count, 3, generator=random)
-    turn = torch.rand(count, generator=random) < wrong
+    points = centres[labels] + torch.randn(count, 3, generator=rng)
+    turn = torch.rand(count, generator=rng) < wrong
     return LabelledFeatures(torch.cat([points, torch.ones(count, 1)], 1), (labels + turn) % 3)
 
 

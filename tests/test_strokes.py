@@ -93,8 +93,8 @@ def test_order_does_not_change_the_picture():
 
 
 def test_two_matrix_products_are_the_brute_force_gain():
-    generator = torch.Generator().manual_seed(0)
-    canvas, target = torch.rand(2, 3, 784, generator=generator)
+    rng = torch.Generator().manual_seed(0)
+    canvas, target = torch.rand(2, 3, 784, generator=rng)
     gains = stroke_gains(canvas, target)
     for action in (0, 17, 1_000, 2_222, 3_135, NO_OP):
         after = lay(canvas, torch.full((3,), action))

@@ -15,7 +15,7 @@ from dqngan_lib.course.arguments import require, whole
 LOOKS = ("plain", "oil", "chalk", "dots")
 """Plain is what the painter has learnt with; the others change the look, not the plan."""
 
-BRISTLES = 12
+_BRISTLES = 12
 """Bristles across an oil brush."""
 
 
@@ -122,9 +122,9 @@ def _bristles(
     along, aside = stroke_axes(stroke, *window)
     wide = stroke.half_width + 0.5
     across = (aside / wide).clamp(-1, 1)
-    paint = torch.rand(BRISTLES + 2, generator=rng)
-    place = (across + 1) / 2 * BRISTLES
-    left = place.floor().long().clamp(max=BRISTLES)
+    paint = torch.rand(_BRISTLES + 2, generator=rng)
+    place = (across + 1) / 2 * _BRISTLES
+    left = place.floor().long().clamp(max=_BRISTLES)
     streak = torch.lerp(paint[left], paint[left + 1], place - left)
     # Each bristle leaves the sheet a little earlier or later, and one edge gets more light.
     end = stroke.length / 2 + wide * (0.45 + 0.55 * streak)

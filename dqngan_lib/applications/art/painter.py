@@ -28,14 +28,13 @@ SCHEDULE = ((4, 40), (2, 130), (1, 330))
 PAPER = 1.0
 """What is on the canvas before the first stroke: white."""
 
-
-NEAR = 8
+_NEAR = 8
 """How far a stroke reaches, and the strokes that it touches, in places."""
 
-LEAST_GAIN = 1e-7
+_LEAST_GAIN = 1e-7
 """A fall of the mean squared error up to this is nothing."""
 
-TRIES = 4
+_TRIES = 4
 """Strokes that may be tried for each one that is asked for, with a palette."""
 
 
@@ -109,8 +108,8 @@ def paint(
         palette: If given, float `(k, 3)`: the colour laid is the one of these that is nearest to
             the best colour. No other colour of the palette leaves a smaller error.
         patient: Whether, with a palette, a stroke that has brought nothing is taken back and left
-            alone until another one within `NEAR` places has changed the sheet. Up to `TRIES`
-            strokes a level are tried for each one asked for; so fewer may be laid.
+            alone until another one within 8 places has changed the sheet. Up to 4 strokes a
+            level are tried for each one asked for; so fewer may be laid.
         choices: If given, float `(k, 3)`: `values` then has (1 + k) · 16 planes and chooses the
             colour too. First come all strokes in their best colour, then all in each of these.
 
@@ -128,7 +127,7 @@ def paint(
         useless = torch.zeros(kinds * BRUSH_SHAPES, rows, columns, dtype=torch.bool)
         last = len(painting.strokes) + count
         careful = patient and palette is not None
-        for _ in range(TRIES * count if careful else count):
+        for _ in range(_TRIES * count if careful else count):
             # The stroke of the greatest value, seen on the smaller picture.
             worth = values(avg_pool2d(painting.canvas[None], factor), small)[0]
             number = int(worth.masked_fill(useless, -torch.inf).argmax())
@@ -141,12 +140,12 @@ def paint(
             painting.lay(target, stroke, colour)
             shape, place = divmod(number, rows * columns)
             row, column = divmod(place, columns)
-            if careful and painting.errors[-2] - painting.errors[-1] <= LEAST_GAIN:
+            if careful and painting.errors[-2] - painting.errors[-1] <= _LEAST_GAIN:
                 painting.canvas = before
                 painting.strokes.pop(), painting.errors.pop()
                 useless[shape, row, column] = True
             else:
-                near = [slice(max(middle - NEAR, 0), middle + NEAR + 1) for middle in (row, column)]
+                near = [slice(max(at - _NEAR, 0), at + _NEAR + 1) for at in (row, column)]
                 useless[:, near[0], near[1]] = False
             bar.update(len(painting.strokes) - bar.n)
             if len(painting.strokes) == last:

@@ -20,7 +20,7 @@ from dqngan_lib.environments.base import TorchVectorEnv
 
 CLASSES = 10
 
-SEEN_SCALE = 0.1
+_SEEN_SCALE = 0.1
 """What log-probabilities are multiplied by in an observation, so that most are of size 1."""
 
 GOAL, SCORES = slice(-CLASSES - 1, -1), slice(-2 * CLASSES - 1, -CLASSES - 1)
@@ -82,7 +82,7 @@ def walk_observation(noise: Tensor, scores: Tensor, asked: Tensor, progress: Ten
         float32 `(n, noise_size + 21)`.
     """
     asked = functional.one_hot(asked, CLASSES)
-    return torch.cat([noise, SEEN_SCALE * scores, asked, progress.view(-1, 1)], 1).float()
+    return torch.cat([noise, _SEEN_SCALE * scores, asked, progress.view(-1, 1)], 1).float()
 
 
 def all_rewards(batch: Batch) -> Tensor:
@@ -95,7 +95,7 @@ def all_rewards(batch: Batch) -> Tensor:
     Args:
         batch: With `observation` and `next_observation` as `walk_observation` makes them.
     """
-    return (batch["next_observation"] - batch["observation"])[:, SCORES] / SEEN_SCALE
+    return (batch["next_observation"] - batch["observation"])[:, SCORES] / _SEEN_SCALE
 
 
 class ClassQNetwork(nn.Module):

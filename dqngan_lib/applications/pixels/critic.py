@@ -20,7 +20,7 @@ from dqngan_lib.dqn.training import History, TrainSettings, train_dqn
 from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.networks import normalise_layers
 
-SEEN = 3
+_SEEN = 3
 """Planes that a discriminator sees: the picture, what the episode began with, and the mask."""
 
 
@@ -37,7 +37,7 @@ class PixelCritic(nn.Module):
 
     def __init__(self, width: int = 16, dilations: tuple[int, ...] = (1, 2, 4, 2)) -> None:
         super().__init__()
-        self.layers = nn.Sequential(trunk(SEEN, width, dilations), nn.Conv2d(width, 1, 1))
+        self.layers = nn.Sequential(trunk(_SEEN, width, dilations), nn.Conv2d(width, 1, 1))
         normalise_layers(self)
         self.to(memory_format=torch.channels_last)
 
@@ -46,7 +46,7 @@ class PixelCritic(nn.Module):
 
         The clock, the last plane, is left out: it would tell early pictures from late ones.
         """
-        seen = observation[:, :SEEN].contiguous(memory_format=torch.channels_last)
+        seen = observation[:, :_SEEN].contiguous(memory_format=torch.channels_last)
         return self.layers(seen).squeeze(1)
 
 

@@ -123,7 +123,7 @@ class PartGAN(GAN):
         parallel = DistributedDataParallel(network, broadcast_buffers=False)
         if self.plan.weighted:
             share = self.plan.parts[rank] / sum(self.plan.parts)
-            parallel.register_comm_hook(share, add_up)
+            parallel.register_comm_hook(share, _add_up)
         return parallel
 
     def noise(self, count: int) -> Tensor:
@@ -148,7 +148,7 @@ class PartGAN(GAN):
             self.discriminator = parallel
 
 
-def add_up(share: float, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+def _add_up(share: float, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
     """Add up gradients, each times the share of the batch that it is the mean over."""
     work = dist.all_reduce(bucket.buffer().mul_(share), async_op=True)
     return work.get_future().then(lambda future: future.value()[0])

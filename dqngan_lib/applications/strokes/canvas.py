@@ -17,7 +17,7 @@ from dqngan_lib.dqn.replay import Batch
 from dqngan_lib.environments.base import TorchVectorEnv
 
 
-def to_bytes(canvas: Tensor) -> Tensor:
+def _to_bytes(canvas: Tensor) -> Tensor:
     """Return ink in [0, 1] as whole numbers from 0 to 255, uint8 of the same shape."""
     return (canvas * 255).round().to(torch.uint8)
 
@@ -90,7 +90,7 @@ class StrokeCanvas(TorchVectorEnv):
 def _observation(canvas: Tensor, *numbers: Tensor) -> Tensor:
     """Return canvases and further numbers side by side, uint8."""
     columns = [number.to(torch.uint8)[:, None] for number in numbers]
-    return torch.cat([to_bytes(canvas), *columns], 1)
+    return torch.cat([_to_bytes(canvas), *columns], 1)
 
 
 def real_steps(actions: Tensor, labels: Tensor) -> Batch:
@@ -112,7 +112,7 @@ def real_steps(actions: Tensor, labels: Tensor) -> Batch:
     count, strokes = actions.shape
     observation = torch.empty(count, strokes, PIXELS + 2, dtype=torch.uint8)
     for part in torch.arange(count).split(1_000):
-        observation[part, :, :PIXELS] = to_bytes(canvases(actions[part])[:, :-1])
+        observation[part, :, :PIXELS] = _to_bytes(canvases(actions[part])[:, :-1])
     observation[:, :, PIXELS] = torch.arange(strokes)
     observation[:, :, PIXELS + 1] = labels[:, None]
     return {"observation": observation.flatten(0, 1), "action": actions.flatten()}
@@ -177,4 +177,4 @@ class CopyCanvas(TorchVectorEnv):
 
     def _observe(self) -> Tensor:
         time = self.time.to(torch.uint8)[:, None]
-        return torch.cat([to_bytes(self.canvas), to_bytes(self.target), time], 1)
+        return torch.cat([_to_bytes(self.canvas), _to_bytes(self.target), time], 1)
