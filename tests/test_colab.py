@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -317,6 +318,8 @@ def test_a_light_bundle_runs_to_its_end_where_there_is_nothing_else(python, tmp_
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_bundle_differs_in_its_first_cell_and_note_alone(path, tmp_path):
     before, after = read(path), bundle(path)
+    for cell in before.cells[1:]:
+        cell.source = cell.source.replace("](../", "](dqngan-course/")
     cells = list(zip(before.cells, after.cells, strict=True))
     assert [old for old, new in cells if old != new] == [
         before.cells[0],
@@ -338,6 +341,14 @@ def test_a_bundle_has_all_that_the_notebook_reads(tmp_path):
         read_there = " ".join(code_cells(path)[1:])
         other = [p for p in ("notebooks", "tests", "tools") if f'folder / "{p}"' in read_there]
         assert other == (["notebooks"] if path.stem[:2] == "00" else [])
+
+
+@pytest.mark.parametrize("path", PATHS[1:], ids=lambda path: path.stem)
+def test_links_to_the_package_lead_somewhere_in_a_bundle(path):
+    text = "\n".join(cell.source for cell in bundle(path).cells if cell.cell_type == "markdown")
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    unpacked = {f"dqngan-course/{file.relative_to(ROOT).as_posix()}" for file in files_for(path)}
+    assert links and set(links) <= unpacked
 
 
 def test_a_bundle_unpacks_what_was_packed():

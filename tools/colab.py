@@ -68,6 +68,8 @@ folder = Path.cwd() / "dqngan-course"
 zipfile.ZipFile(io.BytesIO(base64.b64decode(PACKED))).extractall(folder)
 sys.path.insert(0, str(folder))
 '''
+LINK, LINK_IN_BUNDLE = "](../dqngan_lib/", "](dqngan-course/dqngan_lib/"
+"""How a link to a file of the package begins; the first cell of a bundle unpacks the file."""
 BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
 ADDRESS = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -150,6 +152,9 @@ def bundle(path: Path) -> NotebookNode:
     cell.source = PACKED_CELL.format(packed=text.rstrip()).rstrip()
     cell.outputs = []
     fold(cell)  # nobody wants to see three megabytes of letters
+    for text in notebook.cells:
+        if text.cell_type == "markdown":
+            text.source = text.source.replace(LINK, LINK_IN_BUNDLE)
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{NOTE}\n{BADGE.sub('', rest)}"
     return notebook
