@@ -30,8 +30,7 @@ NOTE = (
 FIRST_CELL = """\
 # @title Find the course's package and data
 {imports}
-above = [p for p in (Path.cwd(), *Path.cwd().parents) if (p / "dqngan_lib/__init__.py").is_file()]
-sys.path[:0] = map(str, above)
+sys.path[:0] = [str(p) for p in (Path.cwd(), *Path.cwd().parents) if (p / "dqngan_lib").is_dir()]
 {fetching}package = find_spec("dqngan_lib")
 if not package or not package.origin:
     raise SystemExit(
