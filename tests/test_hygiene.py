@@ -207,6 +207,13 @@ BROKEN = {
         lambda n: fold(cell(n, "%time")),
         "neither shows anything nor imports anything",
     ),
+    "folded code below imports": (
+        lambda n: [
+            cell(n, "%time").update(source="# @title Imports\nimport math\nx = math.pi"),
+            fold(cell(n, "# @title Imports")),
+        ],
+        "neither shows anything nor imports anything",
+    ),
     "folded function": (
         lambda n: [
             cell(n, "# @title").update(
@@ -285,6 +292,16 @@ BROKEN = {
 def test_the_first_cell_may_have_a_badges_address(tmp_path, badge):
     notebook = good()
     begin(notebook, first_cell(*badge))
+    assert lint_stored(tmp_path, notebook) == []
+
+
+def test_imports_may_be_folded_with_the_seed(tmp_path):
+    notebook = good()
+    begin(notebook, first_cell())
+    source = "# @title Imports, and the seed\nimport torch\n\nseed = seed_everything(0)"
+    cell(notebook, "%time").update(source=source)
+    fold(cell(notebook, "# @title Imports"))
+    cell(notebook, "draw_line").update(source="x = folder, seed")
     assert lint_stored(tmp_path, notebook) == []
 
 

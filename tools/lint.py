@@ -36,6 +36,8 @@ SPEAKING = {"print", "claim", "display", "show", "table", "film", "check", "hint
 
 TITLE = re.compile(r"# @title \w.+")
 """The first line of a folded cell. Colab and JupyterLab show it where the source would be."""
+BEGINNING = {"torch.set_num_threads(1)", "seed = seed_everything(0)", "data = digits()"}
+"""What may stand below the imports in a folded cell."""
 DRAWS = re.compile(r"(draw|show)(_|$)")
 """Functions whose name says enough: a visible cell may call one that a folded cell defines."""
 LESSON = {"claim", "check", "hint", "solution"}
@@ -209,6 +211,8 @@ def _folds(notebook: NotebookNode) -> Iterator[Problem]:
             continue
         with suppress(SyntaxError):  # that is another rule's business
             tree = _parsed(cell)
+            if is_first_cell(cell.source):
+                continue
             if _folded(cell):
                 yield from ((index, what) for what in _fold(cell, tree))
                 if not _imports(tree):
@@ -236,7 +240,9 @@ def _fold(cell: NotebookNode, tree: ast.Module) -> Iterator[str]:
 
 
 def _imports(tree: ast.Module) -> bool:
-    return isinstance(tree.body[0], ast.Import | ast.ImportFrom) if tree.body else False
+    """Tell whether a cell does nothing but import and begin."""
+    others = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return len(others) < len(tree.body) and {ast.unparse(node) for node in others} <= BEGINNING
 
 
 def _made(tree: ast.Module) -> set[str]:
