@@ -1,7 +1,8 @@
 """`course.py colab`: notebooks that carry the course inside, and badges that open them on Colab.
 
-A bundle is a notebook whose first code cell holds the package, its weights, the data and the stored
-tables as text. It unpacks them beside the notebook and installs nothing.
+Every notebook begins with the same cell, which finds the course; `first_cell` has its text. A
+bundle is a notebook whose first code cell holds the package, its weights, the data and the stored
+tables instead. It unpacks them beside the notebook and installs nothing.
 """
 
 import argparse
