@@ -210,8 +210,8 @@ MAIN = {
 """What each notebook is about, by its number: first and in bold in docs/measured.md."""
 
 HEAD = (
-    "| notebook | claim | bound | mean | spread | worst | margin | seeds |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    "| claim | bound | mean | spread | worst | margin | seeds |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |\n"
 )
 SHORT_HEAD = "| notebook | claim | bound | mean | worst |\n| --- | --- | --- | --- | --- |\n"
 
@@ -275,7 +275,7 @@ def _short_line(s: Summary) -> str:
 def _line(s: Summary, *, bold: bool = False) -> str:
     claim = f"**{_claim(s)}**" if bold else _claim(s)
     numbers = f"{s.mean:.4g} | {s.spread:.2g} | {s.worst:.4g} | {s.margin:.2g}"
-    return f"| {s.notebook[:2]} | {claim} | {_bound(s)} | {numbers} | {len(s.seeds)} |\n"
+    return f"| {claim} | {_bound(s)} | {numbers} | {len(s.seeds)} |\n"
 
 
 if __name__ == "__main__":

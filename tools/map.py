@@ -30,7 +30,8 @@ package has a small core, and under `applications/` what one part of the course 
 import is an address: `from dqngan_lib.dqn.agent import DQN` is the class `DQN` in
 [dqn/agent.py](dqn/agent.py).
 
-A room imports only from rooms below it:
+A room imports only from rooms below it, never from one beside it; an arrow points to what is
+imported:
 
 ```
 applications      strokes, pixels  ←  latent, medical, art, scaling
