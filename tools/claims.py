@@ -245,7 +245,7 @@ def all_measured() -> str:
         "Every claim of every notebook, over its seeds: the mean, the standard deviation "
         "(spread),\nthe worst value, and how far that is inside the bound (margin). A notebook "
         "checks its claims whenever it\nruns, and stops where one does not hold. The main ones "
-        "stand first, in **bold**; among them are those in\nwhich another method is ahead.\n\n"
+        "stand first, in **bold**; among them are some in\nwhich another method is ahead.\n\n"
         "Made by `python3 course.py study` from [claims.csv](../benchmarks/results/claims.csv), "
         "which has each\nvalue with its seed and machine.\n"
     ]
