@@ -42,7 +42,7 @@ PACKED = """
 folder = Path.cwd() / "dqngan-course"
 zipfile.ZipFile(io.BytesIO(base64.b64decode(PACKED))).extractall(folder)
 sys.path.insert(0, str(folder))
-# os.environ["COURSE_CHECKPOINTS"] = "/content/drive/MyDrive/dqngan"  # for long runs: docs/colab.md
+# os.environ["COURSE_CHECKPOINTS"] = "/content/drive/MyDrive/dqngan"  # for long runs: see README
 '''
 URL_LINE = re.compile(r'os\.environ\.get\("COURSE_URL", "[^"]*"\)')
 BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
