@@ -9,7 +9,7 @@ import pytest
 import course
 import dqngan_lib
 from tools import teaching
-from tools.notebooks import NOTEBOOKS, ROOT, read
+from tools.notebooks import NOTEBOOKS, ROOT
 
 README = ROOT / "README.md"
 PAGES = sorted(
@@ -61,12 +61,6 @@ def lost(page: Path, words: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_in_the_pages_lead_somewhere(page):
     assert lost(page, text(page)) == []
-
-
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_links_in_the_notebooks_lead_somewhere(path):
-    cells = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
-    assert lost(path, "\n".join(cells)) == []
 
 
 def test_links_by_hand(tmp_path):
