@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dqngan_lib.exercises import judge
 from tools.notebooks import NOTEBOOKS, ROOT, read, write_whole
+from tools.start import start
 
 GUIDE = ROOT / "docs" / "teaching.md"
 PLANS = {
@@ -35,7 +36,7 @@ PLANS = {
 MISTAKES = 3
 """How many mistakes of an exercise are listed. The tests have more."""
 
-ROW = re.compile(r"^\| \[(\d\d) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \| ([\d.]+) \|", re.MULTILINE)
+ROW = re.compile(r"^\| \[(\d\d) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \+ ([\d.]+) \|", re.MULTILINE)
 EXERCISE = re.compile(
     r"^### Exercise (\d\d\.\d+) · (.+)\n+Difficulty ([●○]+) · importance [●○]+ · (\d+) minutes",
     re.MULTILINE,
@@ -154,4 +155,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

@@ -29,10 +29,9 @@ from dqngan_lib.applications.strokes.canvas import StrokeCanvas
 from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE
 from dqngan_lib.applications.strokes.opinions import left_out, opinions, render
 from dqngan_lib.course.arguments import make_plain_numbers, require
-from dqngan_lib.course.runtime import progress
-from dqngan_lib.course.training import may_be_interrupted, set_learning_rate
-from dqngan_lib.dqngan.agent import draw_actions, move_average
+from dqngan_lib.course.training import StoppableLoop, linear_schedule, set_learning_rate
 from dqngan_lib.dqngan.rewards import policy_target
+from dqngan_lib.dqngan.sampler import draw_actions, move_average
 from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.penalties import r1_penalty
 
@@ -168,10 +167,10 @@ class FinishedPainter:
             labels: Their classes, int64 `(n,)`.
         """
         settings, share = self.settings, self.done / self.settings.rounds
-        fall = 1 - (1 - settings.learning_rate_end) * share
+        fall = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.rounds)
         set_learning_rate(self.q_optimizer, fall * settings.q_rate)
         set_learning_rate(self.judge_optimizer, fall * settings.judge_rate)
-        eta = settings.eta_start + (settings.eta_end - settings.eta_start) * share
+        eta = linear_schedule(self.done, settings.eta_start, settings.eta_end, settings.rounds)
 
         steps = torch.randperm(self.sheets.max_steps, generator=self.rng)[: settings.steps_learnt]
         asked = torch.arange(settings.batch_size) % self.sheets.classes
@@ -325,19 +324,18 @@ def train_on_pictures(
         raise ValueError(f"labels must be ({len(images)},); got {tuple(labels.shape)}")
     require(every >= 1, "every", every, ">= 1")
     history, rounds, spent = FinishedHistory(), painter.settings.rounds, 0.0
-    bar = progress(total=rounds, label="finished pictures", start=painter.done)
-    with may_be_interrupted(history, bar):
-        while painter.done < rounds:
+    with StoppableLoop(rounds - painter.done, "finished pictures", "round") as loop:
+        for _ in loop:
             start = time.perf_counter()
             rows = torch.randint(len(images), (painter.settings.batch_size,), generator=painter.rng)
             measured = painter.round(images[rows], labels[rows])
             spent += time.perf_counter() - start
-            bar.update()
             if painter.done % every == 0 or painter.done == rounds:
                 history.round.append(painter.done)
                 history.score.append(float("nan") if evaluate is None else evaluate(painter))
                 history.seconds.append(spent)
                 for name in ("real_logit", "fake_logit", "entropy"):
                     getattr(history, name).append(measured[name].item())
-                bar.set_postfix(score=f"{history.score[-1]:.4g}")
+                loop.bar.set_postfix(score=f"{history.score[-1]:.4g}")
+    history.interrupted = loop.stopped
     return history
