@@ -40,7 +40,7 @@ from dqngan_lib.gan.penalties import r1_penalty
 class FinishedSettings:
     """How the painter and its judge learn."""
 
-    rounds: int = 1_200
+    rounds: int = 800
     """Rounds: draw, one step of the judge, one of the Q-network."""
     batch_size: int = 60
     """Drawings in a round, and real pictures."""
@@ -48,9 +48,9 @@ class FinishedSettings:
     """Of how many steps of each drawing the Q-network learns; which ones is drawn anew."""
     eta_start: float = 1.25
     """η at the start: how much the judge's opinion weighs beside log q."""
-    eta_end: float = 3.5
+    eta_end: float = 2.5
     """η at the end; in between a line. A large η at once, and the judge is fooled by its slope."""
-    sharpening: float = 0.04
+    sharpening: float = 0.02
     """s at the end, 0 at the start, in between a line: log q counts 1 + s times in the target.
 
     The sampler is to try fewer things as it learns. With the best judge, logit log p/q, it comes
