@@ -1,4 +1,4 @@
-"""Digits on request, stroke by stroke and pixel by pixel: the table of notebook 10, section 9.
+"""Digits on request, stroke by stroke and pixel by pixel: the table of notebook 10, section 8.
 
 Run `python benchmarks/10_painting_agent.py`, or `python3 course.py study 10`. It writes
 results/10_painting_agent.csv: every painter, and the DCGAN beside them, on three seeds.
