@@ -186,7 +186,7 @@ class PathSettings:
     """κ at the start: it falls in a line to 0."""
     entropy_ends: float = 0.7
     """When κ is 0, as a share of the rounds."""
-    r1: float = 0.1
+    r1: float = 0.03
     """λ of R1: how much the discriminator's slope at real pictures costs."""
     epsilon: float = 0.06
     """ε of the sampler at the start."""
@@ -194,11 +194,11 @@ class PathSettings:
     """ε at the end; in between a line."""
     learning_rate: float = 2e-3
     """Step size of both Adams at the start."""
-    learning_rate_end: float = 0.1
+    learning_rate_end: float = 0.02
     """The same at the end, as a share of that at the start; in between a line."""
     sampler_memory: float = 0.9
     """Memory of the sampler, a running mean of the Q-network, in [0, 1)."""
-    slow_memory: float = 0.995
+    slow_memory: float = 0.997
     """Memory of the slow network, from which pictures are drawn, in [0, 1); less at first."""
 
     def __post_init__(self) -> None:
