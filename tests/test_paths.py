@@ -204,20 +204,28 @@ def test_the_exact_distribution_agrees_with_what_is_played():
 # --- The discriminator
 
 
+class Parabola(nn.Module):
+    """A judge w·x²: its slope is 2 w x."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((16,), 0.1))
+
+    def forward(self, canvas):
+        """Map (n, 16) to (n,)."""
+        return canvas.square() @ self.weight
+
+
 def test_the_judge_pays_for_its_slope_at_real_pictures():
-    """A linear judge w·x: its slope is w everywhere, so R1 = λ/2 |w|² has the gradient λ w."""
+    """Where real pictures are 1 everywhere R1 is λ/2 |2 w|², with the gradient 4 λ w."""
     steps = {}
-    real, fake = torch.ones(4, 16), torch.ones(4, 16)
     for r1 in (0.0, 0.5):
         game = paths.PathDQNGAN(paths.PathSettings(r1=r1))
-        line = nn.Linear(16, 1)
-        nn.init.constant_(line.weight, 0.1)
-        nn.init.zeros_(line.bias)
-        game.discriminator = nn.Sequential(line, nn.Flatten(0))
-        game.discriminator_optimizer = torch.optim.SGD(line.parameters(), 1.0)
-        game.update_discriminator(real, fake)
-        steps[r1] = line.weight.detach().clone()
-    assert torch.allclose(steps[0.0] - steps[0.5], torch.full((1, 16), 0.5 * 0.1), atol=1e-6)
+        game.discriminator = judge = Parabola()
+        game.discriminator_optimizer = torch.optim.SGD(judge.parameters(), 1.0)
+        game.update_discriminator(torch.ones(4, 16), torch.full((4, 16), 2.0))
+        steps[r1] = judge.weight.detach().clone()
+    assert torch.allclose(steps[0.0] - steps[0.5], torch.full((16,), 0.2), atol=1e-6)
 
 
 # --- The game

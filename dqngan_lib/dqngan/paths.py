@@ -176,7 +176,7 @@ def made_by_keys(network: nn.Module) -> Tensor:
 class PathSettings:
     """How long the two learn, and how."""
 
-    rounds: int = 1_500
+    rounds: int = 2_000
     """Rounds: play, one step of the discriminator, one of the Q-network."""
     batch_size: int = 128
     """Episodes in a round, and real pictures beside them."""
@@ -194,11 +194,11 @@ class PathSettings:
     """ε at the end; in between a line."""
     learning_rate: float = 2e-3
     """Step size of both Adams at the start."""
-    learning_rate_end: float = 0.02
+    learning_rate_end: float = 0.1
     """The same at the end, as a share of that at the start; in between a line."""
     sampler_memory: float = 0.9
     """Memory of the sampler, a running mean of the Q-network, in [0, 1)."""
-    slow_memory: float = 0.997
+    slow_memory: float = 0.995
     """Memory of the slow network, from which pictures are drawn, in [0, 1); less at first."""
 
     def __post_init__(self) -> None:
