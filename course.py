@@ -34,7 +34,7 @@ Start with the first. The first run of any command installs what the course need
 On Windows, write `py course.py` for `python3 course.py`.
 
   lab [--no-browser] [...]         more options go to JupyterLab; --no-browser prints the address
-  test [--fast] [02 ...]           --fast leaves the notebooks out; 02 tests notebook 02 alone
+  test [--fast] [02 ...]           --fast leaves out what is slow; 02 tests notebook 02 alone
 
 For those who change the course:
 
@@ -62,11 +62,21 @@ COMMANDS = {
     "build": ("tools.build",),
     "study": ("tools.study",),
     "solutions": ("tools.solutions",),
-    "grade": ("tools.grade",),
+    "grade": ("tools.grading.command",),
     "colab": ("tools.colab",),
 }
 # Their folders need not exist yet, so they are told where their paths begin.
 WITH_FOLDERS = ("solutions", "grade", "colab")
+
+# What others keep in the user's own folder: the variable that names the place, and one in .venv.
+KEPT_AT_HOME = {
+    "IPYTHONDIR": "ipython",
+    "JUPYTER_CONFIG_DIR": "jupyter/config",
+    "JUPYTER_DATA_DIR": "jupyter/data",
+    "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
+    "MPLCONFIGDIR": "matplotlib",
+    "XDG_CACHE_HOME": "cache",
+}
 
 # What pip and the operating systems say, in lower case, and what it means. The first match counts.
 DISK_FULL = ("no space left on device", "not enough space on the disk", "disk quota exceeded")
@@ -102,6 +112,9 @@ def main(arguments: "list[str]") -> int:
         print(f"course.py does not know '{command}'. It knows: {known}.", file=sys.stderr)
         return 2
     check_python()
+    for stream in (sys.stdout, sys.stderr):  # a path may hold letters that the console lacks
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
         ensure_environment()
     except KeyboardInterrupt:
@@ -320,9 +333,7 @@ def hand_over(module_and_arguments: "tuple[str, ...]") -> int:
         The exit status, where the system cannot put the new program in the place of this one.
     """
     paths = [str(PYTHON.parent), os.environ.get("PATH", "")]
-    environment = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=os.pathsep.join(paths))
-    # Files and consoles of Windows are not UTF-8 unless told so, and the notebooks are.
-    environment["PYTHONUTF8"] = "1"
+    environment = dict(surroundings(), VIRTUAL_ENV=str(VENV), PATH=os.pathsep.join(paths))
     environment.pop("PYTHONHOME", None)
     os.chdir(str(ROOT))
     sys.stdout.flush()
@@ -332,6 +343,23 @@ def hand_over(module_and_arguments: "tuple[str, ...]") -> int:
     # Windows cannot replace a program: wait for it, and leave Ctrl-C to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return subprocess.call(command, env=environment)
+
+
+def surroundings() -> "dict[str, str]":
+    """Return this process's variables, changed so that the tools can write text and files.
+
+    Where the user's own folder cannot be written, what others keep there goes into `.venv`,
+    unless the user has said where.
+    """
+    environment = dict(os.environ)
+    # Files and consoles of Windows are not UTF-8 unless told so, and the notebooks are.
+    environment["PYTHONUTF8"] = "1"
+    environment.pop("PYTHONIOENCODING", None)  # it would count more
+    if not os.access(os.path.expanduser("~"), os.W_OK | os.X_OK) and os.access(str(VENV), os.W_OK):
+        for name, folder in KEPT_AT_HOME.items():
+            environment.setdefault(name, str(VENV / "home" / folder))
+            os.makedirs(environment[name], exist_ok=True)
+    return environment
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from tables import write_table
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.networks import QNetwork
 from dqngan_lib.dqn.training import TrainSettings, train_dqn
+from dqngan_lib.environments.base import TruncationAsTermination
 from dqngan_lib.environments.rollout import play
-from dqngan_lib.environments.worlds import TruncationAsTermination
 
 SCALE = (2.4, 2.0, 0.21, 2.0)
 LEARNING = DQNSettings(discount=0.99, learning_rate=2e-3, target_every=10, target_rate=1.0)

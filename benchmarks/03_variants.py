@@ -20,9 +20,9 @@ from dqngan_lib.dqn.variants import (
     train_catch,
     train_pendulum,
 )
+from dqngan_lib.environments.catch import Catch
 from dqngan_lib.environments.pendulum import PendulumPlanner
 from dqngan_lib.environments.rollout import Policy
-from dqngan_lib.environments.worlds import Catch
 
 EPISODES = 2_000
 """Episodes of Catch, and a tenth as many of Pendulum, played by the policies that do not learn."""

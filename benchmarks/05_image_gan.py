@@ -16,7 +16,7 @@ from dqngan_lib.course.data import digits
 from dqngan_lib.gan.model import GAN, GANSettings
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
-from dqngan_lib.metrics.scores import digit_fid, digit_scores
+from dqngan_lib.metrics.digits import digit_fid, digit_scores
 
 ASKED = replace(DCGAN, mismatch=0.5)
 SPECTRAL = GANSettings(loss="hinge", mismatch=0.5)

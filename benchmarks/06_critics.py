@@ -15,7 +15,7 @@ from dqngan_lib.gan.model import GAN, GANSettings
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
 from dqngan_lib.gan.wasserstein import look_at_critic
-from dqngan_lib.metrics.scores import digit_fid
+from dqngan_lib.metrics.digits import digit_fid
 
 COMMON = GANSettings(
     loss="wasserstein",

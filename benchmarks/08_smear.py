@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from dqngan_lib.course.training import set_learning_rate
 from dqngan_lib.dqngan import enumeration, paths, printer
-from dqngan_lib.dqngan.agent import move_average
-from dqngan_lib.metrics.scores import total_variation
+from dqngan_lib.dqngan.sampler import move_average
+from dqngan_lib.metrics.distributions import total_variation
 
 SETTINGS = paths.PathSettings()
 P = printer.noisy_signs()

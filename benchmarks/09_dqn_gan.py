@@ -16,12 +16,13 @@ from tables import write_table
 from torch import Tensor, nn
 
 from dqngan_lib.course.data import Digits, digits
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.networks import CausalTransformer, train_by_likelihood
 from dqngan_lib.dqngan.patch_canvas import PatchCanvas, fit_codebook, reconstruction
 from dqngan_lib.dqngan.play import generate
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
-from dqngan_lib.metrics.scores import digit_scores
+from dqngan_lib.metrics.digits import digit_scores
 
 ROUNDS = 200
 """Rounds, or updates, of the rows that are compared with one another."""
@@ -123,7 +124,7 @@ def by_discriminator(
     torch.manual_seed(seed)
     started = time.process_time()
     history = train_dqngan(agent, envs, real, settings=budget, seed=seed)
-    return agent.generator, {
+    return agent.slow_network, {
         "discriminator_loss": history.discriminator_loss[-1],
         "q_loss": history.q_loss[-1],
         "seconds": time.process_time() - started,

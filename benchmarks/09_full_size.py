@@ -20,7 +20,7 @@ from dqngan_lib.dqngan.networks import CausalTransformer, train_by_likelihood
 from dqngan_lib.dqngan.patch_canvas import PatchCanvas, fit_codebook, reconstruction
 from dqngan_lib.dqngan.play import generate
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
-from dqngan_lib.metrics.scores import digit_scores
+from dqngan_lib.metrics.digits import digit_scores
 
 SHORT, LONG = 400, 1_500
 """Rounds, or updates."""
@@ -83,7 +83,7 @@ def run(name: str, seed: int) -> Mapping[str, float]:
         torch.manual_seed(seed)
         envs = PatchCanvas(64, codebook, grid=grid)
         train_dqngan(agent, envs, real, settings=budget, seed=seed)
-        network = agent.generator
+        network = agent.slow_network
     seconds = time.process_time() - started
     if variant.rounds or variant.likelihood:
         canvas = PatchCanvas(2_000, codebook, grid=grid)

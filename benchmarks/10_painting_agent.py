@@ -19,13 +19,15 @@ from dqngan_lib.applications.strokes.drawing import paint_greedily
 from dqngan_lib.applications.strokes.networks import StrokeNetwork
 from dqngan_lib.course.data import digits
 from dqngan_lib.dqn.replay import Batch
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings, move_average
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.play import generate
+from dqngan_lib.dqngan.sampler import move_average
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.gan.model import GAN
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
-from dqngan_lib.metrics.scores import conditional_accuracy, digit_fid
+from dqngan_lib.metrics.digits import conditional_accuracy, digit_fid
 
 LEARNING = DQNGANSettings(
     reward="prefix",
@@ -33,7 +35,7 @@ LEARNING = DQNGANSettings(
     q_rate=2e-3,
     discriminator_rate=2e-3,
     sampler_memory=0.97,
-    generator_memory=0.997,
+    slow_memory=0.997,
 )
 ROUNDS = DQNGANTrainSettings(
     updates=1_600,
@@ -105,7 +107,7 @@ def train_by_likelihood(seed: int) -> nn.Module:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        memory = min(LEARNING.generator_memory, (1 + update) / (10 + update))
+        memory = min(LEARNING.slow_memory, (1 + update) / (10 + update))
         move_average(average, network, memory)
     return average
 
@@ -159,7 +161,7 @@ def run(variant: str, seed: int) -> Mapping[str, float]:
     if variant == "maximum likelihood":
         network = train_by_likelihood(seed)
     else:
-        network = train_painter(*PAINTERS[variant], seed).generator
+        network = train_painter(*PAINTERS[variant], seed).slow_network
     seconds = time.process_time() - start
     if variant == "DQN-GAN":
         SECONDS[seed] = seconds

@@ -20,7 +20,12 @@ from dqngan_lib.applications.pixels.critic import (
 )
 from dqngan_lib.applications.pixels.editor import edit
 from dqngan_lib.applications.pixels.filters import FILLING
-from dqngan_lib.applications.pixels.inpainting import HoleRegressor, cut, fill_report, square_holes
+from dqngan_lib.applications.pixels.inpainting import (
+    HoleRegressor,
+    cut_holes,
+    fill_report,
+    square_holes,
+)
 from dqngan_lib.applications.pixels.restoration import regress, train_regressor
 from dqngan_lib.course.data import digits
 from dqngan_lib.dqn.training import TrainSettings
@@ -75,7 +80,7 @@ def _by_cnn(seed: int, start: torch.Tensor, masks: torch.Tensor) -> torch.Tensor
     learn_masks = _holes(seed)[:-HELD_OUT]
     torch.manual_seed(seed)
     network = HoleRegressor()
-    planes = torch.cat([cut(_digits, learn_masks), learn_masks.float()], 1)
+    planes = torch.cat([cut_holes(_digits, learn_masks), learn_masks.float()], 1)
     train_regressor(network, planes, _digits, updates=CNN_UPDATES, seed=seed)
     return regress(network, torch.cat([start, masks.float()], 1))
 
@@ -84,7 +89,7 @@ def run(variant: str, seed: int) -> Mapping[str, float]:
     """Train one variant on one seed and score it; the seconds leave out the common beginning."""
     originals, labels = _data.test_images[:LOOK], _data.test_labels[:LOOK]
     masks = square_holes(LOOK, 10, seed=12)
-    start = cut(originals, masks)
+    start = cut_holes(originals, masks)
     if variant != "CNN":
         _careful(seed)
     began = time.process_time()

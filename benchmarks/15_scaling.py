@@ -43,7 +43,7 @@ from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.gan.model import GAN
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
-from dqngan_lib.metrics.scores import digit_fid
+from dqngan_lib.metrics.digits import digit_fid
 
 BLOCKS = 5
 """Timed pieces of a training; a row is their median."""

@@ -26,9 +26,10 @@ from dqngan_lib.applications.pixels.filters import FILLING, SUPER_RESOLUTION, Ac
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas
 from dqngan_lib.applications.strokes.drawing import ACTIONS, canvases, stroke_gains, stroke_table
 from dqngan_lib.course.data import digits
-from dqngan_lib.dqn.replay import PrioritizedReplayBuffer, ReplayBuffer
+from dqngan_lib.dqn.prioritized_replay import PrioritizedReplayBuffer
+from dqngan_lib.dqn.replay import ReplayBuffer
+from dqngan_lib.environments.catch import Catch
 from dqngan_lib.environments.rollout import Rollout
-from dqngan_lib.environments.worlds import Catch
 
 Call = Callable[[], object]
 Pair = tuple[Call, Call]
@@ -60,7 +61,7 @@ def filled(buffer: ReplayBuffer) -> ReplayBuffer:
 def replay(batch: int = 64) -> Pair:
     """A batch of transitions; bare: draw rows, and select them from one tensor a field."""
     buffer = filled(ReplayBuffer(16_000))
-    every = buffer._gather(torch.arange(16_000), 1, 1.0)
+    every = buffer.gather(torch.arange(16_000))
     columns, random = [every[name] for name in FIELDS], torch.Generator().manual_seed(0)
 
     def bare() -> list[Tensor]:

@@ -34,7 +34,7 @@ from dqngan_lib.dqn.networks import parameter_count
 from dqngan_lib.gan.model import GAN
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
-from dqngan_lib.metrics.scores import digit_fid
+from dqngan_lib.metrics.digits import digit_fid
 
 BATCH, UPDATES, NOISE, PICTURES = 64, 2_000, 100, 2_000
 WIDTHS = {"example": 64, "example, our widths": 32}

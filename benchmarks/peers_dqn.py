@@ -39,8 +39,8 @@ from torch import Tensor, nn
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.networks import ConvolutionalQNetwork, QNetwork
 from dqngan_lib.dqn.training import TrainSettings, train_dqn
+from dqngan_lib.environments.catch import Catch
 from dqngan_lib.environments.rollout import Policy, play
-from dqngan_lib.environments.worlds import Catch
 
 EVALUATE_EVERY = 1_000
 """Environment steps between two evaluations, on every side."""

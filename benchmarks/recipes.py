@@ -1,6 +1,6 @@
 """Settings that more than one table shares: those of the notebooks they belong to."""
 
-from dqngan_lib.dqngan.agent import DQNGANSettings
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.gan.model import GANSettings
 
 DCGAN = GANSettings(
@@ -14,7 +14,5 @@ DCGAN = GANSettings(
 )
 """The pair of notebook 05."""
 
-PATCHES = DQNGANSettings(
-    q_rate=2e-3, discriminator_rate=4e-3, sampler_memory=0.9, generator_memory=0.97
-)
+PATCHES = DQNGANSettings(q_rate=2e-3, discriminator_rate=4e-3, sampler_memory=0.9, slow_memory=0.97)
 """The agent of notebook 09."""

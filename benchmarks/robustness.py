@@ -67,10 +67,15 @@ import time
 from pathlib import Path
 
 main, running, pressed = threading.main_thread().ident, threading.Event(), threading.Event()
+begun = 0
 
 
 def begin(info):
+    global begun
+    begun += 1
     running.set()
+    if begun == cell:
+        threading.Thread(target=press, daemon=True).start()
 
 
 def end(result):
@@ -89,7 +94,6 @@ def press():
 
 shell.events.register("pre_run_cell", begin)
 shell.events.register("post_run_cell", end)
-threading.Thread(target=press, daemon=True).start()
 """
 """The kernel presses the button itself, while a cell runs. A signal from outside may come between
 two cells. Then ipykernel can lose the request to run the next one, which waits for ever."""
@@ -120,12 +124,14 @@ def elsewhere(path: Path, folder: Path, environment: dict[str, str]) -> Notebook
     )
 
 
-def interrupted(path: Path, after: float) -> tuple[str, str]:
+def interrupted(path: Path, after: float, cell: int = 1) -> tuple[str, str]:
     """Run a notebook, interrupt it once, run the interrupted cell again, and go on.
 
     Args:
         path: The notebook.
-        after: Seconds from its first cell to the interrupt, or to that of the next cell to run.
+        after: Seconds from the start of a cell to the interrupt. If no cell runs then, the next
+            one is interrupted.
+        cell: The number of that cell among the code cells, from 1.
 
     Returns:
         The interrupted cell, and "ok" or what went wrong.
@@ -138,7 +144,8 @@ def interrupted(path: Path, after: float) -> tuple[str, str]:
         client.setup_kernel(env=notebooks.surroundings(path)),
     ):
         mark = Path(folder) / "pressed"
-        known = f"{{'shell': get_ipython(), 'after': {after}, 'mark': {str(mark)!r}}}"
+        given = f"'after': {after}, 'cell': {cell}, 'mark': {str(mark)!r}"
+        known = f"{{'shell': get_ipython(), {given}}}"
         notebook.cells.insert(0, new_code_cell(f"exec({BUTTON!r}, {known})"))
         client.execute_cell(notebook.cells[0], 0)
         for index, cell in enumerate(notebook.cells[1:], start=1):

@@ -4,11 +4,10 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,8 +15,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.course.runtime import headless
-from dqngan_lib.dqn.training import History
 
 COLORS = {
     "real": "#000000",
@@ -61,15 +60,15 @@ def show(figure: Figure, alt: str, *, photo: bool = False) -> None:
     """
     if not alt.strip():
         raise ValueError("alt must describe the figure in a sentence or more")
-    picture, data = Image.fromarray(figure_to_array(figure)), io.BytesIO()
+    picture, file = Image.fromarray(figure_to_array(figure)), io.BytesIO()
     if photo:
-        picture.save(data, format="jpeg", quality=70, optimize=True)
+        picture.save(file, format="jpeg", quality=70, optimize=True)
     else:
         # A palette makes the file three times smaller: a notebook has a size limit.
         picture = picture.quantize(256, dither=Image.Dither.NONE)
-        picture.save(data, format="png", optimize=True)
+        picture.save(file, format="png", optimize=True)
     kind = "image/jpeg" if photo else "image/png"
-    display({kind: base64.b64encode(data.getvalue()).decode()}, raw=True)
+    display({kind: base64.b64encode(file.getvalue()).decode()}, raw=True)
     text = f"Figure: {alt.strip()}"
     display({"text/plain": text, "text/markdown": f"*{text}*"}, raw=True)
 
@@ -150,8 +149,7 @@ def show_images(
         raise ValueError(
             f"images must be (n, 1 or 3, height, width) with n >= 1; got {tuple(images.shape)}"
         )
-    if columns < 1:
-        raise ValueError(f"columns must be >= 1; got {columns!r}")
+    whole("columns", columns, 1)
     grid = make_grid(images.detach().cpu().float().clamp(0, 1), columns, padding=2, pad_value=1.0)
     height, width = grid.shape[1:]
     figure, axes = plt.subplots(
@@ -163,14 +161,57 @@ def show_images(
     show(figure, alt, photo=photo)
 
 
+def img_tag(
+    picture: Figure | Tensor | bytes, alt: str, kind: str = "png", width: int | None = None
+) -> str:
+    """Return a picture as an HTML tag that holds all of it: for widgets and films.
+
+    Args:
+        picture: A figure, which is closed; or float `(1 or 3, height, width)`, cut off at 0 and 1;
+            or what a file of this kind holds.
+        alt: What a reader who cannot see it should know.
+        kind: "png", "jpeg", "gif" or "svg+xml". Figures and tensors are stored as PNG or JPEG.
+        width: Width on screen in pixels; without it the picture's own.
+
+    Raises:
+        ValueError: The description is empty.
+    """
+    require(bool(alt.strip()), "alt", alt, "a description of the picture")
+    file = io.BytesIO()
+    if isinstance(picture, Figure):
+        picture.savefig(file, format=kind)
+        plt.close(picture)
+    elif isinstance(picture, Tensor):
+        pixels = (picture.detach().cpu().clamp(0, 1) * 255).round().byte().expand(3, -1, -1)
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(file, format=kind, quality=88)
+    data = base64.b64encode(picture if isinstance(picture, bytes) else file.getvalue()).decode()
+    size = "" if width is None else f' width="{width}"'
+    return f'<img alt="{html.escape(alt)}"{size} src="data:image/{kind};base64,{data}">'
+
+
+def present(widget: object) -> None:
+    """Display a widget, or say in a line that one is here when nobody is watching."""
+    if headless():
+        print("Run this cell in JupyterLab or Colab to use the widget.")
+    else:
+        display(widget)
+
+
 def film(frames: Sequence[np.ndarray], alt: str, *, seconds: float = 4.0, width: int = 400) -> None:
-    """Display pictures one after the other as an animated GIF that repeats.
+    """Display pictures one after the other as an animated GIF that repeats; see `film_tag`."""
+    display(HTML(film_tag(frames, alt, seconds=seconds, width=width)))
+
+
+def film_tag(
+    frames: Sequence[np.ndarray], alt: str, *, seconds: float, width: int | None = None
+) -> str:
+    """Return an animated GIF that repeats, as an HTML tag.
 
     Args:
         frames: uint8 `(height, width)` or `(height, width, 3)`, at least one.
         alt: What happens in the film.
         seconds: How long one round takes.
-        width: Width on screen in pixels.
+        width: Width on screen in pixels; without it the frames' own.
 
     Raises:
         ValueError: There is no frame, or one has another type or shape.
@@ -186,19 +227,16 @@ def film(frames: Sequence[np.ndarray], alt: str, *, seconds: float = 4.0, width:
             )
     # A small palette for each picture keeps a notebook under its size limit.
     pictures = [Image.fromarray(frame).convert("RGB").quantize(32) for frame in frames]
-    data = io.BytesIO()
+    file = io.BytesIO()
     pictures[0].save(
-        data,
+        file,
         format="GIF",
         save_all=True,
         append_images=pictures[1:],
         duration=round(1000 * seconds / len(pictures)),
         loop=0,
     )
-    code = base64.b64encode(data.getvalue()).decode()
-    display(
-        HTML(f'<img alt="{html.escape(alt)}" width="{width}" src="data:image/gif;base64,{code}">')
-    )
+    return img_tag(file.getvalue(), alt, "gif", width)
 
 
 def figure_to_array(figure: Figure) -> np.ndarray:
@@ -209,53 +247,23 @@ def figure_to_array(figure: Figure) -> np.ndarray:
     return pixels
 
 
-def draw_cycle(steps: Sequence[str], repeat_from: int, title: str) -> Figure:
-    r"""Draw steps as boxes in a row, with an arrow from the last one back.
+class LivePlot:
+    """A figure that is redrawn in place while training runs; pass it as `watch`.
 
-    Args:
-        steps: A few words for each box; `\\n` breaks a line.
-        repeat_from: The place, from 0, of the step that the arrow leads to.
-        title: A sentence above the row.
-    """
-    figure, axes = plt.subplots(figsize=(8.4, 1.9))
-    for place, text in enumerate(steps):
-        color = COLORS["dqn"] if place >= repeat_from else COLORS["baseline"]
-        box = {"boxstyle": "round,pad=0.5", "color": color}
-        axes.text(place, 0, text, ha="center", va="center", fontsize=8, color="white", bbox=box)
-    axes.annotate(
-        "",
-        (repeat_from, -0.3),
-        (len(steps) - 1, -0.3),
-        arrowprops={"arrowstyle": "->", "connectionstyle": "arc3,rad=-0.12", "linewidth": 1.5},
-    )
-    middle = (repeat_from + len(steps) - 1) / 2
-    axes.text(middle, -0.72, "again and again", ha="center", va="top", fontsize=9)
-    axes.set(xlim=(-0.55, len(steps) - 0.45), ylim=(-1.0, 0.4), title=title)
-    axes.set_axis_off()
-    return figure
-
-
-class LiveCurve:
-    """A learning curve that is redrawn in place while training runs; pass it as `watch`.
-
-    With nobody watching (`COURSE_HEADLESS=1`) it does nothing.
-
-    Args:
-        what: Name of the score, with its unit.
+    A subclass says what to draw. With nobody watching (`COURSE_HEADLESS=1`) it does nothing.
     """
 
-    def __init__(self, what: str = "score") -> None:
-        self.what = what
-        self._handle: Any = None
+    _handle: Any = None
 
-    def __call__(self, history: History) -> None:
-        """Redraw the curve."""
+    def draw(self, history: Any) -> Figure:
+        """Return a new figure of what has been measured so far."""
+        raise NotImplementedError
+
+    def __call__(self, history: Any) -> None:
+        """Draw again, in the place of the figure before."""
         if headless():
             return
-        figure, axes = plt.subplots(figsize=(6, 2.4))
-        axes.plot(history.step, history.score, color=COLORS["dqn"], marker="o", markersize=3)
-        axes.set_xlabel("environment steps")
-        axes.set_ylabel(self.what)
+        figure = self.draw(history)
         if self._handle is None:
             self._handle = display(figure, display_id=True)
         else:
@@ -263,21 +271,26 @@ class LiveCurve:
         plt.close(figure)
 
 
-def draw_cartpole(observation: Tensor | np.ndarray, title: str = "") -> Figure:
-    """Draw CartPole as seen from the side.
+class Scores(Protocol):
+    """What a learning curve is drawn from, such as the history of `train_dqn`."""
+
+    step: list[int]
+    score: list[float]
+
+
+class LiveCurve(LivePlot):
+    """A learning curve that is redrawn in place while training runs; pass it as `watch`.
 
     Args:
-        observation: The four numbers: position in metres, speed, angle in radians, its speed.
-        title: Text above the picture.
+        what: Name of the score, with its unit.
     """
-    position, _, angle, _ = (float(number) for number in torch.as_tensor(observation))
-    figure, axes = plt.subplots(figsize=(3.6, 1.9), dpi=80)
-    axes.axhline(0, color=COLORS["baseline"], linewidth=1)
-    for edge in (-2.4, 2.4):
-        axes.axvline(edge, color=COLORS["baseline"], linestyle=":", linewidth=1)
-    axes.add_patch(plt.Rectangle((position - 0.25, 0), 0.5, 0.25, color=COLORS["real"]))
-    tip = position + np.sin(angle), 0.25 + np.cos(angle)
-    axes.plot([position, tip[0]], [0.25, tip[1]], color=COLORS["accent"], linewidth=5)
-    axes.set(xlim=(-2.6, 2.6), ylim=(-0.1, 1.5), aspect="equal", title=title)
-    axes.set_axis_off()
-    return figure
+
+    def __init__(self, what: str = "score") -> None:
+        self.what = what
+
+    def draw(self, history: Scores) -> Figure:
+        """Draw the scores over the environment steps."""
+        figure, axes = plt.subplots(figsize=(6, 2.4))
+        axes.plot(history.step, history.score, color=COLORS["dqn"], marker="o", markersize=3)
+        axes.set(xlabel="environment steps", ylabel=self.what)
+        return figure

@@ -17,6 +17,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tools.notebooks import ROOT
 
@@ -58,14 +59,16 @@ def packages() -> Path:
     wanted = [*(f"{name}=={version}.*" for name, version in VERSIONS.items()), *NEEDED]
     mark = hashlib.sha256(repr((wanted, sys.version_info[:2])).encode()).hexdigest()[:12]
     folder = ROOT / ".cache" / f"colab-{mark}"
-    if not folder.is_dir():
-        part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command = [*pip, "--no-deps", "--target", str(part), *wanted]
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode != 0:
-            pytest.skip(f"Colab's versions cannot be installed: {result.stderr.strip()[-300:]}")
-        part.rename(folder)
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # another worker of pytest may be doing the same
+        if not folder.is_dir():
+            part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            command = [*pip, "--no-deps", "--target", str(part), *wanted]
+            result = subprocess.run(command, capture_output=True, text=True)
+            if result.returncode != 0:
+                pytest.skip(f"Colab's versions cannot be installed: {result.stderr.strip()[-300:]}")
+            part.rename(folder)
     return folder
 
 

@@ -51,7 +51,7 @@ class Probe(VectorEnv):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start new episodes, everywhere or where `options["reset_mask"]` says."""
         if seed is not None:
-            self.random = np.random.default_rng(seed)
+            self.rng = np.random.default_rng(seed)
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
         self.begin(mask)
         self.ended = np.zeros(self.num_envs, bool)
@@ -59,7 +59,7 @@ class Probe(VectorEnv):
 
     def begin(self, mask: np.ndarray) -> None:
         """Start new episodes where the mask is true."""
-        self.seen[mask, 0] = self.random.choice(self.starts, mask.sum())
+        self.seen[mask, 0] = self.rng.choice(self.starts, mask.sum())
 
     def step(
         self, action: np.ndarray
@@ -71,7 +71,7 @@ class Probe(VectorEnv):
             assert not fresh.any(), "step after the end of an episode"
         for row in range(self.num_envs):
             if fresh[row]:  # only in NEXT_STEP: this step is spent on the reset
-                outcome = (0.0, False, False, self.random.choice(self.starts))
+                outcome = (0.0, False, False, self.rng.choice(self.starts))
             else:
                 outcome = self.outcome(float(self.seen[row, 0]), int(action[row]))
             self.reward[row], self.terminated[row], self.truncated[row], self.seen[row, 0] = outcome

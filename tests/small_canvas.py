@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.patch_canvas import PatchCanvas
+from dqngan_lib.dqngan.settings import DQNGANSettings
 
 CODEBOOK = torch.tensor([0.0, 1.0]).reshape(2, 1, 1)
 STEPS = 4

@@ -53,12 +53,19 @@ def test_settings_become_plain_numbers_or_are_refused():
             arguments.make_plain_numbers(wrong)
 
 
+def test_whole_numbers_come_out_as_int64_or_are_named():
+    assert arguments.whole_numbers("a", np.array([0, 2], np.int8), 2, 2).dtype == torch.int64
+    for values in ([0], [0, 3], [-1, 0], [0.0, 1.0], [[0], [1]]):
+        with pytest.raises(ValueError, match="a must hold 2 whole numbers from 0 to 2; got"):
+            arguments.whole_numbers("a", torch.tensor(values), 2, 2)
+
+
 def test_points_come_out_flat_in_float64():
     assert arguments.points("x", torch.zeros(3, 1, 2, 2), flatten=True).shape == (3, 4)
     assert arguments.points("x", np.zeros((3, 2), dtype=np.float32)).dtype == torch.float64
     for values, error, words in (
-        (torch.zeros(3, 1, 2), ValueError, r"x must have shape \(n, d\); got \(3, 1, 2\)"),
-        (torch.zeros(1, 2), ValueError, "x must have at least 2 rows; got 1"),
+        (torch.zeros(3, 1, 2), ValueError, r"x must be of shape \(n, d\); got \(3, 1, 2\)"),
+        (torch.zeros(1, 2), ValueError, "x must be at least 2 rows; got 1"),
         (torch.full((2, 2), torch.nan), ValueError, "x must be finite"),
         (torch.zeros(2, 2).long(), TypeError, "x must be a float tensor; got torch.int64"),
         ("nothing", TypeError, "x must be a float tensor; got str"),

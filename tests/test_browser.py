@@ -24,8 +24,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 import course
-from tools.answers import needed
 from tools.cells import Cell, parse
+from tools.grading.answers import needed
 from tools.notebooks import NOTEBOOKS, ROOT, read, write
 
 WHOLE = ("01_q_learning",)
@@ -122,6 +122,7 @@ def address(tmp_path_factory) -> Iterator[str]:
         log.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_widget_moves_in_the_browser(name, address, browser):
     source = NOTEBOOKS / f"{name}.ipynb"

@@ -18,9 +18,9 @@ def network():
 
 @pytest.fixture
 def tokens():
-    random = torch.Generator().manual_seed(1)
-    start = torch.randint(4, (5, 1), generator=random)
-    return torch.cat([start, torch.randint(6, (5, 8), generator=random)], 1)
+    rng = torch.Generator().manual_seed(1)
+    start = torch.randint(4, (5, 1), generator=rng)
+    return torch.cat([start, torch.randint(6, (5, 8), generator=rng)], 1)
 
 
 def test_begins_at_zero(tokens):
@@ -86,8 +86,8 @@ def test_bad_arguments_are_named(network):
 def test_likelihood_finds_the_distribution():
     torch.manual_seed(0)
     network = CausalTransformer(CODEBOOK[:3], steps=4, width=16, heads=2)
-    random = torch.Generator().manual_seed(2)
-    first = torch.multinomial(torch.tensor([0.6, 0.3, 0.1]), 600, True, generator=random)
+    rng = torch.Generator().manual_seed(2)
+    first = torch.multinomial(torch.tensor([0.6, 0.3, 0.1]), 600, True, generator=rng)
     episodes = torch.stack([torch.zeros_like(first), first, first, first, first], 1)
     losses = train_by_likelihood(network, episodes, updates=120, rate=1e-2)
     found = network(torch.zeros(1, 1, dtype=torch.long))[0, :, 0].softmax(0)

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
 from dqngan_lib.course.runtime import checkpoint_path
@@ -24,9 +26,9 @@ from dqngan_lib.gan.networks import PointDiscriminator, PointGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
 from tests.colab_machine import VERSIONS, make_machine, run
 from tools import colab
-from tools.colab import MAX_BYTES, bundle, files_for, main, pack
+from tools.colab import MAX_BYTES, bundle, files_for, first_cell, main, pack
 from tools.lint import lint
-from tools.notebooks import NOTEBOOKS, ROOT, read, write
+from tools.notebooks import FOLDED, FOLDED_TAG, NOTEBOOKS, ROOT, read, write
 
 PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 TELL = "\nimport dqngan_lib\nprint(Path(dqngan_lib.__file__).parents[1], folder)"
@@ -36,7 +38,8 @@ def code_cells(path):
     return [cell.source for cell in read(path).cells if cell.cell_type == "code"]
 
 
-FIRST = code_cells(PATHS[0])[0]
+FIRST = first_cell()
+FETCH = (ROOT / "fetch_course.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +73,19 @@ def archive(tmp_path_factory):
     return path
 
 
-# --- the routes of the first cell ---
+# --- the first cell ---
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_all_notebooks_begin_with_the_same_cell(path):
-    assert code_cells(path)[0] == FIRST
+    cell = next(cell for cell in read(path).cells if cell.cell_type == "code")
+    assert cell.source == FIRST
+    assert cell.metadata == {**FOLDED, "tags": [FOLDED_TAG]}
 
 
-def test_the_first_cell_installs_nothing():
-    for word in ("pip", "conda", "apt", "%", "!"):
-        assert word not in FIRST
+def test_neither_the_first_cell_nor_what_it_runs_installs_anything():
+    for word in ("pip", "conda", "%", "!pip", "!apt", "apt-get"):
+        assert word not in FIRST + FETCH
 
 
 def test_this_folder_or_one_above_wins(python, content, tmp_path):
@@ -97,53 +102,160 @@ def test_an_importable_package_will_do(python, content):
     assert result.stdout.split() == [str(ROOT)] * 2, result.stderr
 
 
-def test_an_address_is_cloned_once(python, content, archive, tmp_path):
+def test_a_stray_folder_of_that_name_is_not_the_course(python, content, tmp_path):
+    for folder in (content, tmp_path):
+        (folder / "dqngan_lib").mkdir()
+    assert "dqngan_lib is not here" in sentence(run(python, FIRST, content))
+    result = run(python, FIRST + TELL, content, PYTHONPATH=str(ROOT))
+    assert result.stdout.split() == [str(ROOT)] * 2, result.stderr
+
+
+def test_where_there_is_no_course_a_sentence_says_what_to_do(python, plain_python, content):
+    for machine in (python, plain_python):
+        result = run(machine, FIRST, content)
+        assert "course.py colab NN" in sentence(result) and "docs/colab.md" in result.stderr
+        assert result.stdout == ""
+
+
+def test_jupyter_shows_that_sentence_and_goes_no_further(python, content):
+    notebook = new_notebook(cells=[new_code_cell(FIRST), new_code_cell("print('on')")])
+    with pytest.raises(CellExecutionError, match="SystemExit"):
+        execute(notebook, python, content)
+    (shown,) = [o for o in notebook.cells[0].outputs if o.output_type == "error"]
+    assert shown.evalue.startswith("The package dqngan_lib is not here")
+    assert len("\n".join(shown.traceback).splitlines()) <= 4, shown.traceback
+    assert notebook.cells[1].outputs == []
+
+
+# --- fetching the course ---
+
+
+def sentence(result):
+    """Return the one line in which something ended that went wrong."""
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def fetch(python, folder, **variables):
+    """Run the fetching, as pasted into a cell, and the first cell after it."""
+    return run(python, f"{FETCH}\n\n{FIRST}{TELL}", folder, **variables)
+
+
+@pytest.fixture
+def repository(archive, tmp_path):
+    """The course in a git repository."""
     if shutil.which("git") is None:
         pytest.skip("there is no git")
     shutil.unpack_archive(archive, tmp_path)
-    repository = tmp_path / "dqn-gan-main"
-    git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", "-C", str(repository)]
+    return commit(tmp_path / "dqn-gan-main")
+
+
+def commit(folder):
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", "-C", str(folder)]
     for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "The course"]):
         subprocess.run([*git, *words], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("leftover", [False, True])
+def test_an_address_is_cloned_once(python, content, repository, leftover):
+    home = content / "dqngan-course"
+    if leftover:
+        home.mkdir()
     for _ in range(2):
-        result = run(python, FIRST + TELL, content, COURSE_URL=repository.as_uri())
-        assert result.stdout.split() == [str(content / "dqngan-course")] * 2, result.stderr
+        result = fetch(python, content, COURSE_URL=repository.as_uri())
+        assert result.stdout.split()[-2:] == [str(home)] * 2, result.stderr
         shutil.rmtree(repository, ignore_errors=True)  # the second time it is not needed
+    assert {file.name for file in content.iterdir()} == {home.name, PATHS[0].name}
 
 
-def test_an_address_that_is_wrong_is_named(python, content, tmp_path):
-    result = run(python, FIRST, content, COURSE_URL=(tmp_path / "nothing").as_uri())
-    assert result.returncode != 0
-    assert "nothing" in result.stderr
-    assert not (content / "dqngan-course").exists()
+def test_a_wrong_address_is_named_and_the_right_one_works(python, content, repository, tmp_path):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a.txt").write_text("hello")
+    wrong = {tmp_path / "nothing": "nothing", commit(tmp_path / "letters"): "not hold the course"}
+    for folder, words in wrong.items():
+        assert words in sentence(fetch(python, content, COURSE_URL=folder.as_uri()))
+        assert [file.name for file in content.iterdir()] == [PATHS[0].name]
+    assert fetch(python, content, COURSE_URL=repository.as_uri()).returncode == 0
+
+
+def test_a_machine_without_git_is_named(python, content):
+    result = fetch(python, content, COURSE_URL="https://example.org/x.git", PATH="")
+    assert "git is not installed" in sentence(result)
 
 
 def test_an_upload_is_unpacked_once(python, content, archive):
-    result = run(python, FIRST + TELL, content, CHOSEN_FILE=str(archive))
+    result = fetch(python, content, CHOSEN_FILE=str(archive))
     folder = content / "dqngan-course" / "dqn-gan-main"
-    assert result.stdout.split("\n")[:2] == ["upload was asked for", f"{folder} {folder}"]
-    assert run(python, FIRST + TELL, content).stdout == f"{folder} {folder}\n"
+    assert result.stdout.splitlines() == [
+        "upload was asked for",
+        f"The course is in {folder}",
+        f"{folder} {folder}",
+    ]
+    assert "upload was asked for" not in fetch(python, content).stdout
 
 
-def test_a_cancelled_upload_says_what_to_do_and_asks_again(python, content, archive):
-    result = run(python, FIRST, content)
-    assert "FileNotFoundError: dqngan_lib is not here: see “On Colab”" in result.stderr
-    assert run(python, FIRST + TELL, content, CHOSEN_FILE=str(archive)).returncode == 0
-
-
-def test_an_upload_of_something_else_says_so_and_asks_again(python, content, archive, tmp_path):
-    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
+@pytest.fixture(scope="module")
+def bad_files(archive, tmp_path_factory):
+    """What readers have chosen in place of the course's zip file, by what they are told."""
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "cut.zip").write_bytes(archive.read_bytes()[:100_000])
+    damaged = bytearray(archive.read_bytes())
+    damaged[50_000:60_000] = bytes(10_000)
+    (folder / "damaged.zip").write_bytes(damaged)
+    with zipfile.ZipFile(folder / "photos.zip", "w") as file:
         file.writestr("photo.txt", "hello")
-    (tmp_path / "letter.txt").write_text("hello")
-    for name, words in (("letter.txt", "archive format"), ("photos.zip", "is not here")):
-        result = run(python, FIRST, content, CHOSEN_FILE=str(tmp_path / name))
-        assert words in result.stderr
-    assert run(python, FIRST + TELL, content, CHOSEN_FILE=str(archive)).returncode == 0
+        file.writestr("dqngan_lib/photo.txt", "hello")
+    with zipfile.ZipFile(folder / "shadow.zip", "w") as file:
+        file.writestr("__MACOSX/dqn-gan-main/dqngan_lib/__init__.py", "")
+    return {
+        None: "No file was chosen",
+        PATHS[0]: "00_start_here.ipynb is not a zip file",
+        folder / "cut.zip": "cut.zip is not a zip file, or not a whole one",
+        folder / "damaged.zip": "damaged.zip is not a zip file, or not a whole one",
+        folder / "photos.zip": "does not hold the course",
+        folder / "shadow.zip": "does not hold the course",
+    }
+
+
+def test_a_wrong_upload_is_named_and_the_next_one_works(python, content, archive, bad_files):
+    for file, words in bad_files.items():
+        chosen = {"CHOSEN_FILE": str(file)} if file else {}
+        assert words in sentence(fetch(python, content, **chosen))
+        assert not list(content.glob("*dqngan-course*"))
+    assert fetch(python, content, CHOSEN_FILE=str(archive)).returncode == 0
+
+
+def test_a_file_packed_on_a_mac_is_unpacked(python, content, archive, tmp_path):
+    """The Finder puts a second tree beside the first, with the same folders and no code."""
+    with zipfile.ZipFile(archive) as file, zipfile.ZipFile(tmp_path / "mac.zip", "w") as mac:
+        for name in file.namelist():
+            shadow = Path("__MACOSX") / Path(name).parent / f"._{Path(name).name}"
+            mac.writestr(shadow.as_posix(), b"\x00\x05\x16\x07")
+            mac.writestr(name, file.read(name))
+    result = fetch(python, content, CHOSEN_FILE=str(tmp_path / "mac.zip"))
+    folder = content / "dqngan-course" / "dqn-gan-main"
+    assert result.stdout.splitlines()[-1] == f"{folder} {folder}", result.stderr
+
+
+def test_another_folder_of_that_name_is_left_alone(python, content, archive):
+    mine = content / "dqngan-course" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("hello")
+    result = fetch(python, content, CHOSEN_FILE=str(archive))
+    assert "something else than the course" in sentence(result)
+    assert mine.read_text() == "hello"
+
+
+def test_a_folder_that_cannot_be_written_is_named(python, content):
+    code = f"import tempfile\ntempfile.mkdtemp = lambda *a, **k: open('/nowhere/x')\n{FETCH}"
+    assert "cannot be stored" in sentence(run(python, code, content, COURSE_URL="x"))
 
 
 def test_elsewhere_nobody_is_asked_for_an_upload(plain_python, content):
-    result = run(plain_python, FIRST, content)
-    assert "FileNotFoundError: dqngan_lib is not here" in result.stderr
+    result = fetch(plain_python, content)
+    assert "Set COURSE_URL" in sentence(result)
     assert result.stdout == ""
 
 
@@ -162,8 +274,9 @@ def test_the_machine_has_colabs_versions(python, content):
         assert version.startswith(wanted + ".")
 
 
+@pytest.mark.slow
 def test_widgets_work_with_colabs_versions(python):
-    names = ("widgets", "gan_widgets", "latent_widgets", "stroke_widgets")
+    names = ("widgets", "gan_widgets", "latent", "stroke_widgets")
     tests = [f"tests/test_{name}.py" for name in names]
     code = f"import pytest, sys; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{tests}]))"
     result = run(python, code, ROOT)
@@ -190,6 +303,7 @@ def execute(notebook, python, folder, **variables):
     return client.execute(env=environment | variables)
 
 
+@pytest.mark.slow
 def test_a_light_bundle_runs_to_its_end_where_there_is_nothing_else(python, tmp_path):
     content = tmp_path / "content"
     content.mkdir()
@@ -206,6 +320,8 @@ def test_a_light_bundle_runs_to_its_end_where_there_is_nothing_else(python, tmp_
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_bundle_differs_in_its_first_cell_and_note_alone(path, tmp_path):
     before, after = read(path), bundle(path)
+    for cell in before.cells[1:]:
+        cell.source = cell.source.replace("](../", "](dqngan-course/")
     cells = list(zip(before.cells, after.cells, strict=True))
     assert [old for old, new in cells if old != new] == [
         before.cells[0],
@@ -227,6 +343,14 @@ def test_a_bundle_has_all_that_the_notebook_reads(tmp_path):
         read_there = " ".join(code_cells(path)[1:])
         other = [p for p in ("notebooks", "tests", "tools") if f'folder / "{p}"' in read_there]
         assert other == (["notebooks"] if path.stem[:2] == "00" else [])
+
+
+@pytest.mark.parametrize("path", PATHS[1:], ids=lambda path: path.stem)
+def test_links_to_the_package_lead_somewhere_in_a_bundle(path):
+    text = "\n".join(cell.source for cell in bundle(path).cells if cell.cell_type == "markdown")
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    unpacked = {f"dqngan-course/{file.relative_to(ROOT).as_posix()}" for file in files_for(path)}
+    assert links and set(links) <= unpacked
 
 
 def test_a_bundle_unpacks_what_was_packed():
@@ -283,13 +407,36 @@ def test_badges_come_and_go_without_a_trace(tmp_path, capsys):
     title, first = (read(path).cells[i].source for i in (0, 1))
     address = f"colab.research.google.com/github/ana/dqn-gan/blob/autumn/notebooks/{path.name}"
     assert title.splitlines()[2].endswith(f"({'https://' + address})")
-    assert 'get("COURSE_URL", "https://github.com/ana/dqn-gan.git")' in first
+    assert first == first_cell("ana/dqn-gan", "autumn")
     assert lint(path) == []
     assert main([str(path), "--badges", "bo/course"]) == 0
     assert read(path).cells[0].source.count("Open in Colab") == 1
     assert "ana" not in "".join(cell.source for cell in read(path).cells[:2])
     assert main([str(path), "--no-badges"]) == 0
     assert path.read_bytes() == before
+
+
+def test_a_lonely_notebook_with_a_badge_fetches_the_course(python, content, repository):
+    shutil.copy(ROOT / "fetch_course.py", repository)
+    cell = first_cell("ana/dqn-gan", "autumn") + TELL
+    for address, place in (
+        ("https://github.com/ana/dqn-gan.git", repository.as_uri()),
+        ("https://raw.githubusercontent.com/ana/dqn-gan/autumn", repository.as_uri()),
+    ):
+        assert cell.count(address) == 1
+        cell = cell.replace(address, place)
+    for _ in range(2):
+        result = run(python, cell, content)
+        home = str(content / "dqngan-course")
+        assert result.stdout.split()[-2:] == [home, home], result.stderr
+    shutil.rmtree(repository)
+    shutil.rmtree(content / "dqngan-course")
+    assert "cannot be fetched from" in sentence(run(python, cell, content))
+
+
+def test_a_notebook_with_a_badge_fetches_nothing_where_the_course_is(python, content):
+    result = run(python, first_cell("ana/dqn-gan") + TELL, content, PYTHONPATH=str(ROOT))
+    assert result.stdout.split() == [str(ROOT)] * 2, result.stderr
 
 
 # --- lost sessions ---
@@ -313,6 +460,7 @@ def train_a_little(evaluate):
     return sum(weight.double().sum().item() for weight in gan.generator.parameters()), history
 
 
+@pytest.mark.slow
 def test_a_lost_session_goes_on_where_it_was(tmp_path, monkeypatch):
     drive = tmp_path / "drive" / "MyDrive" / "dqngan"
     monkeypatch.setenv("COURSE_CHECKPOINTS", str(drive))

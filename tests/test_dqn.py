@@ -12,12 +12,13 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from torch import Tensor, nn
 
 from dqngan_lib.course.runtime import load_checkpoint
-from dqngan_lib.dqn.agent import DQN, DQNSettings, backup_value, linear_schedule, td_target
+from dqngan_lib.dqn.agent import DQN, DQNSettings, backup_value, td_target
 from dqngan_lib.dqn.networks import ConvolutionalQNetwork, QNetwork
 from dqngan_lib.dqn.replay import ReplayBuffer
 from dqngan_lib.dqn.training import History, TrainSettings, train_dqn
+from dqngan_lib.environments.catch import Catch
+from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.rollout import play
-from dqngan_lib.environments.worlds import Catch, GridWorld
 from tests import probes
 
 
@@ -148,9 +149,9 @@ def test_max_and_double_by_hand():
 
 
 def test_backups_of_pixels_are_those_of_each_pixel():
-    generator = torch.Generator().manual_seed(0)
-    target = torch.randn(2, 3, 4, 5, generator=generator)
-    online = torch.randn(2, 3, 4, 5, generator=generator)
+    rng = torch.Generator().manual_seed(0)
+    target = torch.randn(2, 3, 4, 5, generator=rng)
+    online = torch.randn(2, 3, 4, 5, generator=rng)
     results = {
         "max": backup_value(target),
         "double": backup_value(target, "double", online_next_q_values=online),
@@ -313,7 +314,7 @@ def test_greedy_actions_are_the_best_and_random_ones_are_uniform():
         assert abs(greedy - (1 - epsilon / 2)) < 0.025
 
 
-def test_acting_draws_from_the_agents_own_generator():
+def test_acting_draws_from_the_agents_own_random_numbers():
     torch.manual_seed(0)
     first, second = DQN(Table(1), seed=5), DQN(Table(1), seed=5)
     other = DQN(Table(1), seed=6)
@@ -369,12 +370,6 @@ def test_an_agent_goes_on_from_its_state():
 def test_act_refuses_an_impossible_epsilon(epsilon):
     with pytest.raises(ValueError, match="epsilon"):
         DQN(Table(1)).act(torch.zeros(1, 1), epsilon)
-
-
-def test_schedule_is_a_line_and_then_stays():
-    values = [linear_schedule(step, 1.0, 0.0, 4) for step in range(7)]
-    assert values == [1.0, 0.75, 0.5, 0.25, 0.0, 0.0, 0.0]
-    assert linear_schedule(0, 1.0, 0.2, 0) == 0.2
 
 
 @pytest.mark.parametrize(
@@ -608,7 +603,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert differences(agent.q_network.state_dict(), first.q_network.state_dict()) == []
 
 
-def test_an_interrupted_run_returns_the_best_so_far(tmp_path):
+def test_an_interrupted_run_returns_the_best_so_far_and_says_so(capsys):
     scores, weights = iter([1.0, 5.0, 3.0]), []
 
     def evaluate(agent: DQN) -> float:
@@ -622,6 +617,10 @@ def test_an_interrupted_run_returns_the_best_so_far(tmp_path):
     assert differences(agent.q_network.state_dict(), weights[1]) == []
     assert differences(agent.target_network.state_dict(), weights[1]) == []
     assert differences(agent.q_network.state_dict(), weights[2]) != []
+    said, warning = capsys.readouterr().out.splitlines()
+    best = "the best that was evaluated, after 160 steps"
+    assert said == f"Stopped after 240 of 320 steps. Kept: {best}."
+    assert "claims in this notebook may not hold" in warning
 
 
 def test_interrupted_before_the_first_evaluation_keeps_what_was_learnt():
@@ -854,8 +853,8 @@ def test_sums_of_rewards_end_where_a_piece_of_the_run_ends(tmp_path):
     agent = DQN(QNetwork(1, 2, (4,)))
     train_dqn(agent, Forever(4), lambda agent: 0.0, settings, checkpoint=path)
     buffer = ReplayBuffer(80)
-    buffer.load_state_dict(load_checkpoint(path)["buffer"])
-    batch = buffer._gather(torch.arange(80), 99, 1.0)
+    buffer.load_state_dict(load_checkpoint(path)["parts"]["buffer"])
+    batch = buffer.gather(torch.arange(80), 99)
     # Two pieces of ten steps of four environments.
     assert batch["steps"].tolist() == [10 - step % 10 for step in range(20) for _ in range(4)]
 
@@ -922,11 +921,17 @@ def test_the_courses_worlds_can_be_learnt():
     assert agent.updates > 0
 
 
-def test_train_names_what_is_wrong():
-    with pytest.raises(TypeError, match="envs"):
-        train_dqn(new_agent(), gymnasium.make("CartPole-v1"), score, SHORT)
-    with pytest.raises(TypeError, match="evaluate"):
-        train_dqn(new_agent(), short_cartpole(), 3.0, SHORT)
+@pytest.mark.parametrize(
+    ("envs", "evaluate", "error", "message"),
+    [
+        (gymnasium.make("CartPole-v1"), score, TypeError, "envs must be a vector environment"),
+        (short_cartpole(), 3.0, TypeError, "evaluate must be a function; got float"),
+        (short_cartpole(), None, ValueError, "evaluate must be a function.*; got None"),
+    ],
+)
+def test_train_names_what_is_wrong(envs, evaluate, error, message):
+    with pytest.raises(error, match=message):
+        train_dqn(new_agent(), envs, evaluate, SHORT)
 
 
 def test_an_empty_history():

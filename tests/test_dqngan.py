@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings, draw_actions, move_average
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.rewards import fixed_point
+from dqngan_lib.dqngan.sampler import draw_actions, move_average
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from tests.small_canvas import PICTURES, TOKENS, Table, agent, log_probability, prefix_logits, whole
 
 DATA = torch.softmax(1.5 * torch.randn(16, generator=torch.Generator().manual_seed(3)).double(), 0)
@@ -166,12 +168,12 @@ def test_running_means_by_hand():
 
 def test_draw_actions_at_temperature_zero_and_one():
     values = torch.tensor([[0.0, math.log(3)]]).repeat(4_000, 1)
-    random = torch.Generator().manual_seed(0)
-    assert draw_actions(values, 0, random).eq(1).all()
-    assert draw_actions(values, 1.0, random).double().mean().item() == pytest.approx(0.75, abs=0.03)
-    assert draw_actions(values, 0.5, random).double().mean().item() == pytest.approx(0.9, abs=0.03)
+    rng = torch.Generator().manual_seed(0)
+    assert draw_actions(values, 0, rng).eq(1).all()
+    assert draw_actions(values, 1.0, rng).double().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert draw_actions(values, 0.5, rng).double().mean().item() == pytest.approx(0.9, abs=0.03)
     with pytest.raises(ValueError, match="temperature must be >= 0"):
-        draw_actions(values, -1.0, random)
+        draw_actions(values, -1.0, rng)
 
 
 def test_state_goes_round():
@@ -181,7 +183,7 @@ def test_state_goes_round():
     other.load_state_dict(one.state_dict())
     for player in (one, other):
         player.update_q(whole(TOKENS))
-    assert torch.equal(one.generator.numbers, other.generator.numbers)
+    assert torch.equal(one.slow_network.numbers, other.slow_network.numbers)
     observation = torch.zeros(50, 1, dtype=torch.long)
     assert torch.equal(one.act(observation), other.act(observation))
 

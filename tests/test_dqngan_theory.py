@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from dqngan_lib.dqngan import enumeration
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.rewards import best_response, fixed_point, policy_target, reward
-from dqngan_lib.metrics.scores import total_variation
+from dqngan_lib.dqngan.settings import DQNGANSettings
+from dqngan_lib.metrics.distributions import total_variation
 
 PIXELS = 4
 P = torch.softmax(1.5 * torch.randn(16, generator=torch.Generator().manual_seed(7)).double(), 0)

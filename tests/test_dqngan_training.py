@@ -10,7 +10,7 @@ from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.play import RoundReplay, generate, play_episodes
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.environments.rollout import Rollout
-from dqngan_lib.metrics.scores import total_variation
+from dqngan_lib.metrics.distributions import total_variation
 from tests.small_canvas import PICTURES, TOKENS, agent, canvas, log_probability, whole
 
 REAL = whole(TOKENS[[0, 5, 5, 5, 10, 15]])
@@ -104,7 +104,7 @@ def test_a_run_can_be_repeated_and_depends_on_its_seeds():
     assert not torch.equal(results[0], results[3])
 
 
-def test_interrupted_and_resumed_is_the_same_run(tmp_path):
+def test_interrupted_and_resumed_is_the_same_run(tmp_path, capsys):
     whole_run = agent()
     expected = train_dqngan(whole_run, canvas(), REAL, evaluate=share_of_fives, settings=SHORT)
 
@@ -115,9 +115,11 @@ def test_interrupted_and_resumed_is_the_same_run(tmp_path):
     arguments = {"evaluate": share_of_fives, "settings": SHORT, "checkpoint": path}
     first = train_dqngan(resumed, canvas(), REAL, watch=stop, **arguments)
     assert first.interrupted and first.update == [4]
+    said = capsys.readouterr().out
+    assert said.startswith("Stopped after 4 of 10 updates. Kept: what was learnt so far.\n")
     resumed = agent()
     history = train_dqngan(resumed, canvas(), REAL, **arguments)
-    assert torch.equal(resumed.generator.numbers, whole_run.generator.numbers)
+    assert torch.equal(resumed.slow_network.numbers, whole_run.slow_network.numbers)
     assert history.update == expected.update and history.score == expected.score
 
 
@@ -138,12 +140,12 @@ def test_learning_rates_fall():
 def test_generate_at_temperature_zero_makes_one_picture():
     player = agent()
     with torch.no_grad():
-        player.generator.numbers.normal_(generator=torch.Generator().manual_seed(0))
-    cold = generate(player.generator, canvas(50), temperature=0)
+        player.slow_network.numbers.normal_(generator=torch.Generator().manual_seed(0))
+    cold = generate(player.slow_network, canvas(50), temperature=0)
     assert len(torch.unique(cold, dim=0)) == 1
-    warm = generate(player.generator, canvas(50), temperature=1.0, seed=3)
+    warm = generate(player.slow_network, canvas(50), temperature=1.0, seed=3)
     assert len(torch.unique(warm, dim=0)) > 5
-    assert torch.equal(warm, generate(player.generator, canvas(50), temperature=1.0, seed=3))
+    assert torch.equal(warm, generate(player.slow_network, canvas(50), temperature=1.0, seed=3))
 
 
 @pytest.mark.parametrize(
@@ -155,8 +157,16 @@ def test_bad_train_settings_are_named(name, value):
         DQNGANTrainSettings(**{name: value})
 
 
-def test_bad_arguments_are_named():
-    with pytest.raises(TypeError, match="evaluate must be a function"):
-        train_dqngan(agent(), canvas(), REAL, evaluate=3)
-    with pytest.raises(ValueError, match="real must hold"):
-        train_dqngan(agent(), canvas(), {"observation": torch.zeros(2, 4)})
+@pytest.mark.parametrize(
+    ("real", "settings", "message"),
+    [
+        ({"observation": torch.zeros(2, 4)}, {}, "real must hold"),
+        ({"observation": torch.zeros(0, 4), "action": torch.zeros(0, 4)}, {}, "real must hold"),
+        ({"observation": torch.zeros(2, 4), "action": torch.zeros(3, 4)}, {}, "real must hold"),
+        (REAL, {"branch_share": 0.5}, "branch_share > 0 is for the reward 'prefix'.*'logit'"),
+    ],
+)
+def test_real_steps_and_branches_that_do_not_fit_are_named(real, settings, message):
+    settings = DQNGANTrainSettings(updates=2, evaluate_every=2, **settings)
+    with pytest.raises(ValueError, match=message):
+        train_dqngan(agent(reward="logit"), canvas(), real, settings=settings)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dqngan_lib.dqngan import enumeration, printer
-from dqngan_lib.metrics.scores import total_variation
+from dqngan_lib.metrics.distributions import total_variation
 
 TWO = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
 
@@ -44,10 +44,10 @@ def test_noisy_signs_is_what_a_noisy_printer_prints():
     assert p.sum() == pytest.approx(1)
     assert (p > 0).all()
     signs = printer.sign_pictures()
-    random = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     shares = torch.tensor(printer.SHARES, dtype=torch.float64)
-    meant = torch.multinomial(shares, 40_000, replacement=True, generator=random)
-    flips = torch.rand(40_000, 16, generator=random) < 0.1
+    meant = torch.multinomial(shares, 40_000, replacement=True, generator=rng)
+    flips = torch.rand(40_000, 16, generator=rng) < 0.1
     numbers = enumeration.picture_numbers(signs[meant] ^ flips)
     counted = torch.bincount(numbers, minlength=65536) / 40_000
     eight = enumeration.picture_numbers(signs)

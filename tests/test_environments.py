@@ -8,7 +8,9 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from dqngan_lib.environments.worlds import Catch, GridWorld, SingleEpisode
+from dqngan_lib.environments.base import SingleEpisode
+from dqngan_lib.environments.catch import Catch
+from dqngan_lib.environments.grid_world import GridWorld
 
 WORLDS = {
     "catch": lambda: Catch(1),
@@ -44,7 +46,7 @@ def test_a_single_episode_is_the_episode_of_the_batch(world):
         np.testing.assert_array_equal(observation, (infos["final_obs"] if ended else batch)[0])
         if ended:
             # The batch has begun the next episode by itself; the single one waits to be told.
-            envs.generator.set_state(single.envs.generator.get_state())
+            envs.rng.set_state(single.envs.rng.get_state())
             np.testing.assert_array_equal(single.reset()[0], envs.reset()[0][0])
 
 
@@ -89,7 +91,7 @@ def test_catch_obeys_its_rules(side):
     assert info == {}
     assert observation.dtype == torch.uint8
     assert envs.observation_space.contains(observation.numpy())
-    generator, starts = torch.Generator().manual_seed(0), set()
+    rng, starts = torch.Generator().manual_seed(0), set()
     for time in range(side - 2):
         previous = observation
         balls = [decode(picture) for picture in observation[:, 0]]
@@ -97,7 +99,7 @@ def test_catch_obeys_its_rules(side):
         if time == 0:  # the paddle has not moved yet, the ball has
             assert all(one[1] == other[1] for one, other in zip(balls, before, strict=True))
             starts |= {(ball[1], paddle) for ball, paddle in balls}
-        action = torch.randint(3, (200,), generator=generator)
+        action = torch.randint(3, (200,), generator=rng)
         observation, reward, terminated, truncated, info = envs.step(action)
         last = time == side - 3
         assert terminated.all() if last else not terminated.any()
@@ -122,14 +124,14 @@ def test_catch_obeys_its_rules(side):
 def test_every_ball_can_be_caught_and_chance_catches_few(side):
     envs = Catch(2000, side)
     envs.reset(seed=1)
-    generator, caught = torch.Generator().manual_seed(1), {}
+    rng, caught = torch.Generator().manual_seed(1), {}
     for name in ("optimal", "random"):
         total = torch.zeros(2000)
         for _ in range(side - 2):
             action = (
                 envs.optimal_action()
                 if name == "optimal"
-                else torch.randint(3, (2000,), generator=generator)
+                else torch.randint(3, (2000,), generator=rng)
             )
             _, reward, terminated, _, _ = envs.step(action)
             total += reward
@@ -164,9 +166,9 @@ def test_the_seed_decides_everything(world):
         torch.manual_seed(global_seed)
         envs = BATCHES[world]()
         seen = [envs.reset(seed=seed)[0]]
-        generator = torch.Generator().manual_seed(0)
+        rng = torch.Generator().manual_seed(0)
         for _ in range(30):
-            action = torch.randint(int(envs.single_action_space.n), (6,), generator=generator)
+            action = torch.randint(int(envs.single_action_space.n), (6,), generator=rng)
             before = torch.get_rng_state()
             seen += envs.step(action)[:4]
             assert torch.equal(before, torch.get_rng_state())

@@ -6,7 +6,8 @@ import torch
 from exercise_cases import exercise_tests
 
 from dqngan_lib.exercises.notebook_05 import EXERCISES
-from dqngan_lib.metrics.scores import entropy, frechet_distance
+from dqngan_lib.metrics.distributions import entropy
+from dqngan_lib.metrics.frechet import frechet_distance
 
 FRECHET_WRONG = {
     "take their roots": lambda m, v, n, w: ((m - n) ** 2 + (v - w) ** 2).sum(),

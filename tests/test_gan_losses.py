@@ -67,12 +67,18 @@ def test_extreme_logits_have_the_right_value_and_gradient():
     assert wrong.item() == pytest.approx(200.0)
 
 
-def test_bad_losses_are_named():
-    with pytest.raises(ValueError, match=r"kind.*'lsgan'"):
-        discriminator_loss(torch.zeros(2), torch.zeros(2), "lsgan")
-    with pytest.raises(ValueError, match=r"kind.*'lsgan'"):
-        generator_loss(torch.zeros(2), "lsgan")
-    with pytest.raises(ValueError, match=r"fake_logits.*\(2, 1\)"):
-        generator_loss(torch.zeros(2, 1))
-    with pytest.raises(ValueError, match=r"real_logits.*not empty.*\(0,\)"):
-        discriminator_loss(torch.zeros(0), torch.zeros(2))
+TWO, NONE = torch.zeros(2), torch.zeros(0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "arguments", "words"),
+    [
+        (discriminator_loss, (TWO, TWO, "lsgan"), r"kind.*'lsgan'"),
+        (generator_loss, (TWO, "lsgan"), r"kind.*'lsgan'"),
+        (generator_loss, (TWO[:, None],), r"fake_logits.*\(2, 1\)"),
+        (discriminator_loss, (NONE, TWO), r"real_logits.*not empty.*\(0,\)"),
+    ],
+)
+def test_bad_losses_are_named(loss, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        loss(*arguments)

@@ -70,7 +70,7 @@ def test_a_run_can_be_repeated_and_depends_on_its_seeds():
     results = []
     for pair_seed, seed in ((0, 0), (0, 0), (0, 1), (1, 0)):
         gan = small_gan()
-        gan.random.manual_seed(pair_seed)
+        gan.rng.manual_seed(pair_seed)
         train_gan(gan, DATA, settings=SHORT, seed=seed)
         results.append(weights(gan.averaged))
     assert torch.equal(results[0], results[1])
@@ -190,7 +190,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         train_gan(small_gan(), DATA, settings=SHORT, checkpoint=path)
 
 
-def test_interrupting_keeps_what_was_learnt(monkeypatch):
+def test_interrupting_keeps_what_was_learnt_and_says_so(monkeypatch, capsys):
     gan, count = small_gan(), []
     update = gan.update
 
@@ -205,11 +205,23 @@ def test_interrupting_keeps_what_was_learnt(monkeypatch):
     history = train_gan(gan, DATA, evaluate=spread, settings=SHORT)
     assert history.interrupted and history.update == [4]
     assert not torch.equal(weights(gan.averaged), before)
+    said = capsys.readouterr().out
+    assert said.startswith("Stopped after 6 of 10 updates. Kept: what was learnt so far.\n")
 
 
-@pytest.mark.parametrize(("keep", "kept"), [("lowest", 1), ("highest", 0), ("last", 2)])
-def test_only_what_was_asked_for_is_kept(keep, kept):
-    scores, seen = iter([5.0, 1.0, 3.0]), []
+@pytest.mark.parametrize(
+    ("keep", "scores", "kept"),
+    [
+        ("lowest", (5.0, 1.0, 3.0), 1),
+        ("highest", (5.0, 1.0, 3.0), 0),
+        ("last", (5.0, 1.0, 3.0), 2),
+        ("lowest", (math.nan, 1.0, 3.0), 1),
+        ("highest", (math.nan, 1.0, 3.0), 2),
+        ("lowest", (math.nan, math.nan, math.nan), 2),
+    ],
+)
+def test_only_what_was_asked_for_is_kept(keep, scores, kept):
+    scores, seen = iter(scores), []
 
     def evaluate(gan):
         seen.append(weights(gan.averaged))
@@ -219,6 +231,16 @@ def test_only_what_was_asked_for_is_kept(keep, kept):
     settings = GANTrainSettings(updates=6, batch_size=8, evaluate_every=2, keep=keep)
     train_gan(gan, DATA, evaluate=evaluate, settings=settings)
     assert torch.equal(weights(gan.averaged), seen[kept])
+
+
+@pytest.mark.parametrize("keep", ["lowest", "highest"])
+def test_the_best_cannot_be_kept_without_scores(keep):
+    gan = small_gan()
+    before = weights(gan.averaged)
+    settings = GANTrainSettings(updates=6, batch_size=8, evaluate_every=2, keep=keep)
+    with pytest.raises(ValueError, match=rf"evaluate must be a function where keep='{keep}'"):
+        train_gan(gan, DATA, settings=settings)
+    assert torch.equal(weights(gan.averaged), before)
 
 
 def test_learning_rates_fall_in_a_line():
@@ -243,24 +265,20 @@ def test_points_move_to_the_data():
     assert (gan.sample(200).mean(0) - 1).norm().item() < far / 3
 
 
-def test_labels_are_wanted_exactly_where_there_are_classes():
-    with pytest.raises(ValueError, match=r"3 classes, but none were given"):
-        train_gan(conditional_gan(), torch.rand(4, 1, 8, 8), settings=SHORT)
-    with pytest.raises(ValueError, match=r"0 classes, but labels were given"):
-        train_gan(small_gan(), DATA, torch.zeros(64, dtype=torch.long), settings=SHORT)
-
-
-def test_bad_images_are_named():
-    with pytest.raises(TypeError, match=r"images.*int64"):
-        train_gan(small_gan(), torch.zeros(4, 2, dtype=torch.long))
-    with pytest.raises(TypeError, match=r"images.*ndarray"):
-        train_gan(small_gan(), np.zeros((4, 2)))
-    with pytest.raises(ValueError, match=r"images.*\(n, \*\(2,\)\).*\(4, 3\)"):
-        train_gan(small_gan(), torch.zeros(4, 3))
-    with pytest.raises(ValueError, match=r"images.*n >= 1.*\(0, 2\)"):
-        train_gan(small_gan(), torch.zeros(0, 2))
-    with pytest.raises(TypeError, match=r"evaluate.*int"):
-        train_gan(small_gan(), DATA, evaluate=3)
+@pytest.mark.parametrize(
+    ("pair", "arguments", "error", "message"),
+    [
+        (conditional_gan, (torch.rand(4, 1, 8, 8),), ValueError, "3 classes, but none were given"),
+        (small_gan, (DATA, torch.arange(64)), ValueError, "0 classes, but labels were given"),
+        (small_gan, (torch.zeros(4, 2, dtype=torch.long),), TypeError, r"images.*int64"),
+        (small_gan, (np.zeros((4, 2)),), TypeError, r"images.*ndarray"),
+        (small_gan, (torch.zeros(4, 3),), ValueError, r"images.*\(n, \*\(2,\)\).*\(4, 3\)"),
+        (small_gan, (torch.zeros(0, 2),), ValueError, r"images.*n >= 1.*\(0, 2\)"),
+    ],
+)
+def test_data_that_do_not_fit_are_named(pair, arguments, error, message):
+    with pytest.raises(error, match=message):
+        train_gan(pair(), *arguments, settings=SHORT)
 
 
 def test_an_empty_history_has_no_speed():

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from dqngan_lib.environments import widgets
+from dqngan_lib import plots
 from dqngan_lib.gan import plots as gan_plots
 from dqngan_lib.gan.training import GANHistory
 from dqngan_lib.gan.widgets import GameStepper
@@ -71,7 +71,7 @@ def test_the_same_seed_plays_the_same_game(stepper):
 
 def test_it_shows_itself_to_people_only(stepper, monkeypatch, capsys):
     shown = []
-    monkeypatch.setattr(widgets, "display", shown.append)
+    monkeypatch.setattr(plots, "display", shown.append)
     monkeypatch.setenv("COURSE_HEADLESS", "1")
     stepper.show()
     assert not shown and "JupyterLab or Colab" in capsys.readouterr().out
@@ -107,7 +107,8 @@ def test_pushes_by_hand():
 def test_the_field_is_not_mirrored(direction):
     figure, axes = plt.subplots()
     slope = torch.tensor(direction)
-    painted = gan_plots.draw_field(axes, lambda points: points @ slope, 2.0)
+    points = {"real": REAL, "fake": REAL, "reach": 2.0, "arrows": 0}
+    painted = gan_plots.draw_game(axes, lambda points: points @ slope, **points)
     paths = dict(zip(painted.layers, painted.get_paths(), strict=True))
     surest = paths[max(paths)].vertices.mean(0)  # where D is from 0.9 to 1
     assert surest @ slope.numpy() / 9 > 0.5
@@ -128,7 +129,7 @@ def test_a_moment_has_points_and_arrows():
 
 def test_the_live_game_draws_for_people_only(stepper, monkeypatch):
     shown = []
-    monkeypatch.setattr(gan_plots, "display", lambda figure, **_: shown.append(figure))
+    monkeypatch.setattr(plots, "display", lambda figure, **_: shown.append(figure))
     live, history = gan_plots.LiveGame(stepper.gan, REAL), GANHistory(update=[5])
     monkeypatch.setenv("COURSE_HEADLESS", "1")
     live(history)

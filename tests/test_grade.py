@@ -15,8 +15,8 @@ import pytest
 
 import course
 from tools.cells import Cell, courses, notebook_numbers
-from tools.grade import collect, main, student_of
-from tools.grade_table import as_csv, histogram, plain, summary, table
+from tools.grading.command import collect, main, student_of
+from tools.grading.table import as_csv, histogram, plain, summary, table
 from tools.notebooks import ROOT
 
 SECONDS = 1
@@ -340,7 +340,7 @@ CHEATS = {
         "wrong",
         "may not read the checks",
     ),
-    "imports the grader": (["import tools.grade_worker", WRONG.replace("sum", "x")], "wrong", ""),
+    "imports the grader": (["import tools.grading.worker", WRONG.replace("sum", "x")], "wrong", ""),
     "inspects the solution": (
         [
             "import inspect",
@@ -560,7 +560,15 @@ def write(folder, files):
 def run(folder, *options):
     """Run the tool as `course.py` does; return its process and the rows."""
     out = folder.parent / "marks.csv"
-    command = [sys.executable, "-m", "tools.grade", str(folder), "--out", str(out), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "tools.grading.command",
+        str(folder),
+        "--out",
+        str(out),
+        *options,
+    ]
     result = subprocess.run(
         command,
         cwd=ROOT,
@@ -692,6 +700,7 @@ def test_nothing_is_left_behind(graded):
     assert sorted(p.name for p in folder.parent.iterdir()) == ["handed in", "marks.csv"]
 
 
+@pytest.mark.slow
 def test_a_new_python_for_each_notebook_goes_on_after_an_answer_that_ends_it(tmp_path):
     """The way of macOS and Windows."""
     answers = [
@@ -732,7 +741,7 @@ def test_paths_begin_where_the_command_was_typed(tmp_path, monkeypatch, command)
     monkeypatch.setattr(course, "ensure_environment", lambda: None)
     monkeypatch.setattr(course, "hand_over", lambda words: said.append(words) or 0)
     assert course.main([command, "class"]) == 0
-    assert said == [(f"tools.{command}", "--from", str(tmp_path), "class")]
+    assert said == [(*course.COMMANDS[command], "--from", str(tmp_path), "class")]
 
 
 @pytest.mark.parametrize(

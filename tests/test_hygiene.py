@@ -14,8 +14,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from tests.small_notebooks import save, small_notebook
 from tools import lint as lint_module
 from tools.build import pictures
+from tools.colab import first_cell
 from tools.lint import lint
-from tools.notebooks import NOTEBOOKS, ROOT, clean, read
+from tools.notebooks import NOTEBOOKS, ROOT, clean, fold, read
 from tools.test import nbval_options
 
 PNG = base64.b64encode(b"not really a picture").decode()
@@ -67,8 +68,10 @@ def good():
         "widgets.slider()",
         "if False:\n    print('never')",
         "%time x = 1",
+        "# @title Draw the line\ndef draw_line(x):\n    ...\n\n\nplots.show(draw_line(x))",
+        "draw_line(x)",
     )
-    hello, figure, exercise, checked, raises, slider, *_ = notebook.cells[1:]
+    hello, figure, exercise, checked, raises, slider, *_, drawing, _ = notebook.cells[1:]
     hello.outputs = [text("hello\n")]
     figure.outputs = [shown(png=PNG), shown(plain="Figure: A line.")]
     exercise.metadata = {"tags": ["exercise"], "exercise": "02.1"}
@@ -76,10 +79,15 @@ def good():
     raises.metadata = {"tags": ["raises-exception"]}
     raises.outputs = [error()]
     slider.metadata = {"tags": ["nbval-ignore-output"]}
+    fold(drawing)
+    drawing.outputs = [shown(png=PNG), shown(plain="Figure: A line.")]
     for count, cell in enumerate(notebook.cells[1:], start=1):
         cell.execution_count = count
     notebook.cells.append(
-        new_markdown_cell("## More\n\n![A line.](x.png)\n\n```\n# code\n```", id="more")
+        new_markdown_cell(
+            "## More\n\n![A line.](x.png)\n\n```\n# [code](y)\n```\n\n[A line](x.png#a), [web](https://x.org)",
+            id="more",
+        )
     )
     return notebook
 
@@ -95,6 +103,15 @@ def test_a_good_notebook_has_no_problem(tmp_path):
 
 def cell(notebook, start):
     return next(cell for cell in notebook.cells if cell.source.startswith(start))
+
+
+def begin(notebook, source):
+    """Put a folded cell, and one that uses the package, in place of the first ones."""
+    first, second = [cell for cell in notebook.cells if cell.cell_type == "code"][:2]
+    first.update(source=source, outputs=[])
+    fold(first)
+    second.update(source="import dqngan_lib.plots", outputs=[])
+    return first
 
 
 def add(notebook, source, *outputs, tags=()):
@@ -147,6 +164,71 @@ BROKEN = {
     "broken picture": (
         lambda n: cell(n, "## More").update(source="## More\n![A cat.](cat.png)"),
         "no picture 'cat.png'",
+    ),
+    "broken link": (
+        lambda n: cell(n, "## More").update(source="## More\n[It](../dqngan_lib/dqn.py) is there."),
+        "the link to '../dqngan_lib/dqn.py' leads nowhere",
+    ),
+    "package used without the first cell": (
+        lambda n: cell(n, "%time").update(source="from dqngan_lib import plots"),
+        "the first code cell is not the folded one",
+    ),
+    "first cell changed": (
+        lambda n: begin(n, first_cell() + "\nprint(folder)"),
+        "the first code cell is not the folded one",
+    ),
+    "first cell open": (
+        lambda n: begin(n, first_cell()).metadata.clear(),
+        "the first code cell is not the folded one",
+    ),
+    "folded without tag": (
+        lambda n: cell(n, "# @title").metadata.pop("tags"),
+        "has both the tag 'hide-input' and",
+    ),
+    "folded in Lab alone": (
+        lambda n: cell(n, "# @title").metadata.pop("cellView"),
+        "has both the tag 'hide-input' and",
+    ),
+    "folded by the tag alone": (
+        lambda n: cell(n, "%time").metadata.update(tags=["hide-input"]),
+        "has both the tag 'hide-input' and",
+    ),
+    "folded text": (lambda n: fold(cell(n, "## M")), "only the source of a code cell"),
+    "folded without title": (lambda n: fold(cell(n, "print")), "does not begin with `# @title"),
+    "folded claim": (
+        lambda n: cell(n, "# @title").update(source="# @title Draw\nclaim('x', x, at_least=0)"),
+        "folded and has a claim",
+    ),
+    "folded exercise": (
+        lambda n: fold(cell(n, "def answer")),
+        "folded and has a claim, an exercise",
+    ),
+    "folded code that shows nothing": (
+        lambda n: fold(cell(n, "%time")),
+        "neither shows anything nor imports anything",
+    ),
+    "folded code below imports": (
+        lambda n: [
+            cell(n, "%time").update(source="# @title Imports\nimport math\nx = math.pi"),
+            fold(cell(n, "# @title Imports")),
+        ],
+        "neither shows anything nor imports anything",
+    ),
+    "folded function": (
+        lambda n: [
+            cell(n, "# @title").update(
+                source="# @title Draw\ndef learn(x):\n    ...\nplots.show(x)"
+            ),
+            cell(n, "draw_line").update(source="print_all = [learn(x) for x in (1, 2)]"),
+        ],
+        "it is folded, and cell 11 uses its learn",
+    ),
+    "folded value": (
+        lambda n: [
+            cell(n, "# @title").update(source="# @title Draw\nx = 2\nplots.show(x)"),
+            cell(n, "draw_line").update(source="y = x + 1"),
+        ],
+        "it is folded, and cell 11 uses its x",
     ),
     "long cell": (lambda n: add(n, "\n".join("x = 1" for _ in range(26))), "26 lines"),
     "empty cell": (lambda n: add(n, " "), "code cell is empty"),
@@ -206,6 +288,34 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize("badge", [(), ("ana/dqn-gan", "autumn")])
+def test_the_first_cell_may_have_a_badges_address(tmp_path, badge):
+    notebook = good()
+    begin(notebook, first_cell(*badge))
+    assert lint_stored(tmp_path, notebook) == []
+
+
+def test_imports_may_be_folded_with_the_seed(tmp_path):
+    notebook = good()
+    begin(notebook, first_cell())
+    source = "# @title Imports, and the seed\nimport torch\n\nseed = seed_everything(0)"
+    cell(notebook, "%time").update(source=source)
+    fold(cell(notebook, "# @title Imports"))
+    cell(notebook, "draw_line").update(source="x = folder, seed")
+    assert lint_stored(tmp_path, notebook) == []
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["x = 3\nprint_it = x", "y = [x for x in (1, 2)]", "for x in y:\n    f(x)", "def f(x):\n    x"],
+)
+def test_a_name_that_is_made_anew_is_not_taken_from_a_folded_cell(tmp_path, later):
+    notebook = good()
+    cell(notebook, "# @title").update(source="# @title Draw\nx = 2\nplots.show(x)")
+    cell(notebook, "draw_line").update(source=later)
+    assert lint_stored(tmp_path, notebook) == []
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_rule_names_the_notebook_that_breaks_it(tmp_path, name):
     break_it, words = BROKEN[name]
@@ -241,7 +351,9 @@ def test_clean_leaves_what_people_wrote_and_nothing_of_the_run():
     hello = cell(notebook, "print")
     hello.outputs = [text("a"), text("b"), shown(plain="x"), text("c")]
     notebook.cells[0].id = hello.id
+    drawing = dict(cell(notebook, "# @title").metadata)
     clean(notebook)
+    assert cell(notebook, "# @title").metadata == drawing
     assert exercise.metadata == {"tags": ["exercise"], "exercise": "02.1"}
     assert [o.get("text") for o in hello.outputs] == ["ab", None, "c"]
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)

@@ -141,16 +141,20 @@ def test_a_conditional_pair_learns_what_the_label_means():
     assert (nearest == asked).float().mean() >= 0.95
 
 
-def test_bad_sizes_and_labels_are_named():
-    with pytest.raises(ValueError, match=r"noise_size.*0"):
-        PointGenerator(0)
-    with pytest.raises(ValueError, match=r"layers.*0"):
-        PointDiscriminator(layers=0)
-    with pytest.raises(ValueError, match=r"side must be a multiple of 4; got 30"):
-        ImageGenerator(side=30)
-    with pytest.raises(ValueError, match=r"side must be a multiple of 4; got 14"):
-        ImageDiscriminator(side=14)
-    with pytest.raises(ValueError, match=r"classes=3 and takes labels from 0 to 2"):
-        ImageGenerator(4, 8, classes=3)(torch.zeros(2, 4))
-    with pytest.raises(ValueError, match=r"classes=0 and takes no labels"):
-        ImageDiscriminator(4)(torch.zeros(2, 1, 28, 28), torch.zeros(2, dtype=torch.long))
+LABELS = torch.zeros(2, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: PointGenerator(0), r"noise_size.*0"),
+        (lambda: PointDiscriminator(layers=0), r"layers.*0"),
+        (lambda: ImageGenerator(side=30), "side must be a multiple of 4; got 30"),
+        (lambda: ImageDiscriminator(side=14), "side must be a multiple of 4; got 14"),
+        (lambda: ImageGenerator(4, 8, classes=3)(torch.zeros(2, 4)), "classes=3.* from 0 to 2"),
+        (lambda: ImageDiscriminator(4)(torch.zeros(2, 1, 28, 28), LABELS), "takes no labels"),
+    ],
+)
+def test_bad_sizes_and_labels_are_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

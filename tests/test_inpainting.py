@@ -8,16 +8,15 @@ from skimage.restoration import inpaint_biharmonic
 from dqngan_lib.applications.pixels.filters import ActionSet
 from dqngan_lib.applications.pixels.inpainting import (
     HoleRegressor,
-    cut,
+    cut_holes,
     fill_report,
     hole_psnr,
     mean_fill,
     nearest_fill,
-    single_actions,
-    single_fill,
     smooth_fill,
     square_holes,
 )
+from dqngan_lib.applications.pixels.restoration import apply_single_actions, best_single_actions
 
 
 def pictures(count, height=12, width=12, seed=0):
@@ -56,7 +55,7 @@ def test_cut_and_mean_fill_by_hand():
     picture = torch.tensor([[[[0.1, 0.2, 0.3]]]])
     mask = torch.tensor([[[[False, True, False]]]])
     training = torch.tensor([[[[0.0, 0.4, 1.0]]], [[[1.0, 0.6, 1.0]]]])
-    assert torch.equal(cut(picture, mask, 0.7), torch.tensor([[[[0.1, 0.7, 0.3]]]]))
+    assert torch.equal(cut_holes(picture, mask, 0.7), torch.tensor([[[[0.1, 0.7, 0.3]]]]))
     torch.testing.assert_close(
         mean_fill(picture, mask, training), torch.tensor([[[[0.1, 0.5, 0.3]]]])
     )
@@ -72,7 +71,7 @@ def test_plate_agrees_with_scikit_image():
     originals = pictures(6, 20, 18)
     masks = hole(originals.shape, slice(5, 11), slice(4, 12))
     masks[3:] = hole(originals.shape, slice(9, 12), slice(3, 13))[3:]
-    filled = smooth_fill(cut(originals, masks, 0.5), masks, order=2)
+    filled = smooth_fill(cut_holes(originals, masks, 0.5), masks, order=2)
     for n in (0, 2, 3, 5):
         theirs = inpaint_biharmonic(originals[n, 0].double().numpy(), masks[n, 0].numpy())
         known = originals[n][~masks[n]]  # scikit-image stays within the known values
@@ -90,7 +89,9 @@ def test_what_is_in_the_hole_has_no_influence():
         lambda x: mean_fill(x, masks, training),
         lambda x: nearest_fill(x, masks, training, 3),
     ):
-        torch.testing.assert_close(fill(cut(originals, masks, 0.0)), fill(cut(originals, masks, 1)))
+        torch.testing.assert_close(
+            *(fill(cut_holes(originals, masks, value)) for value in (0.0, 1.0))
+        )
 
 
 @pytest.mark.parametrize("neighbours", [1, 3])
@@ -129,14 +130,15 @@ def test_one_action_for_all_pixels_of_all_holes():
     actions = ActionSet((51,))
     originals = torch.full((4, 1, 6, 6), 0.4)
     masks = hole(originals.shape, slice(1, 4), slice(1, 4))
-    starts = cut(originals, masks)
-    chosen = single_actions(starts, originals, masks, actions, 3)
+    starts = cut_holes(originals, masks)
+    chosen = best_single_actions(starts, originals, actions, 3, masks=masks)
     assert [actions.names[a] for a in chosen] == ["+51", "+51", "no-op"]
-    filled = single_fill(starts, masks, chosen, actions)
+    filled = apply_single_actions(starts, chosen, actions, masks=masks)
     torch.testing.assert_close(filled, originals)
     starts[~masks] = 0.9  # pixels that are known neither change nor count
-    assert single_actions(starts, originals, masks, actions, 3) == chosen
-    assert (single_fill(starts, masks, chosen, actions)[~masks] == 0.9).all()
+    assert best_single_actions(starts, originals, actions, 3, masks=masks) == chosen
+    filled = apply_single_actions(starts, chosen, actions, masks=masks)
+    assert (filled[~masks] == 0.9).all()
 
 
 def test_regressor_changes_holes_alone():
@@ -154,7 +156,7 @@ def test_regressor_changes_holes_alone():
     ("wrong", "error", "words"),
     [
         ((pictures(2).int(), torch.zeros(2, 1, 12, 12).bool()), TypeError, "float tensor"),
-        ((pictures(2)[0], torch.zeros(1, 12, 12).bool()), ValueError, "must be .n, 1"),
+        ((pictures(2)[0], torch.zeros(1, 12, 12).bool()), ValueError, "must have shape .n, 1"),
         ((pictures(2), torch.zeros(2, 1, 12, 12)), TypeError, "bool tensor"),
         ((pictures(2), torch.zeros(1, 1, 12, 12).bool()), ValueError, "masks must have shape"),
         ((pictures(2), torch.ones(2, 1, 12, 12).bool()), ValueError, "smaller"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dqngan_lib.applications.pixels.filters import FILLING
-from dqngan_lib.applications.pixels.widgets import SHAPES, HoleFiller, shaped_hole
+from dqngan_lib.applications.pixels.widgets import HOLE_SHAPES, HoleFiller, shaped_hole
 
 
 def brighter(observation):
@@ -42,7 +42,7 @@ def test_scribbles_stay_near_and_depend_on_the_seed():
     assert (places - 14).abs().max() <= 5
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", HOLE_SHAPES)
 @pytest.mark.parametrize("size", [2, 3, 20])
 def test_holes_at_the_edge_are_cut_off_but_there(shape, size):
     hole = shaped_hole(shape, 0, 27, size)

@@ -22,15 +22,12 @@ from dqngan_lib.applications.pixels.filters import FILLING
 from dqngan_lib.applications.strokes.canvas import CopyCanvas, StrokeCanvas
 from dqngan_lib.course import data
 from dqngan_lib.dqngan.patch_canvas import PatchCanvas
+from dqngan_lib.environments.base import SingleEpisode, TruncationAsTermination
+from dqngan_lib.environments.catch import Catch
+from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.pendulum import TorquePendulum
-from dqngan_lib.environments.worlds import (
-    Catch,
-    GridWorld,
-    SingleEpisode,
-    TruncationAsTermination,
-)
+from dqngan_lib.metrics.digits import conditional_accuracy, predicted_classes
 from dqngan_lib.metrics.neighbours import precision_recall
-from dqngan_lib.metrics.scores import conditional_accuracy, predicted_classes
 
 # --- Gymnasium's checker ------------------------------------------------------------------------
 

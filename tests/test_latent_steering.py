@@ -9,8 +9,8 @@ from dqngan_lib.applications.latent.rivals import (
     class_means,
     class_shift,
     climb,
+    local_search,
     neighbour_classes,
-    search,
     train_encoder,
 )
 from dqngan_lib.applications.latent.steering import (
@@ -57,8 +57,6 @@ def test_moves_stand_still_or_go_to_and_fro():
     moves = noise_moves(torch.eye(3)[:2], 0.5)
     expected = [[0, 0, 0], [0.5, 0, 0], [-0.5, 0, 0], [0, 0.5, 0], [0, -0.5, 0]]
     assert moves.tolist() == expected
-    with pytest.raises(ValueError, match="size must be"):
-        noise_moves(torch.eye(3), 0.0)
 
 
 def test_a_step_of_the_world_by_hand():
@@ -177,16 +175,15 @@ def test_searching_takes_the_best_move_or_stays():
     tried = noise.unsqueeze(1) + moves
     heights = torch.stack([of_class(log_probability(tried[:, a]), asked) for a in range(21)], 1)
     best = tried[torch.arange(6), heights.argmax(1)]
-    torch.testing.assert_close(search(log_probability, noise, asked, moves, 1, 21), best)
+    torch.testing.assert_close(local_search(log_probability, noise, asked, moves, 1, 21), best)
     start = of_class(log_probability(noise), asked)
-    lucky = of_class(log_probability(search(log_probability, noise, asked, moves, 3, 1)), asked)
+    found = local_search(log_probability, noise, asked, moves, 3, 1)
+    lucky = of_class(log_probability(found), asked)
     assert (lucky >= start).all()
     assert (lucky > start).any()
     for seed in (0, 1):
-        again = [search(log_probability, noise, asked, moves, 3, 1, seed) for _ in range(2)]
+        again = [local_search(log_probability, noise, asked, moves, 3, 1, seed) for _ in range(2)]
         assert torch.equal(*again)
-    with pytest.raises(ValueError, match="tries"):
-        search(log_probability, noise, asked, moves, 3, 22)
 
 
 def test_encoder_stays_within_reach_and_learns():
@@ -220,16 +217,24 @@ def test_log_probability_of_a_generator_has_gradients():
     assert noise.grad.abs().sum() > 0
 
 
-def test_bad_numbers_are_named():
-    noise, asked = normal(2, SIZE), torch.tensor([0, 1])
-    with pytest.raises(ValueError, match="steps"):
-        climb(log_probability, noise, asked, 0, 0.5)
-    with pytest.raises(ValueError, match="size"):
-        climb(log_probability, noise, asked, 2, -1.0)
-    with pytest.raises(ValueError, match="steps"):
-        steer(lambda seen: asked, log_probability, noise, asked, noise_moves(torch.eye(SIZE), 1), 0)
-    with pytest.raises(ValueError, match="evaluations"):
-        train_encoder(NoiseEncoder(SIZE), log_probability, SIZE, 5)
+NOISE, ASKED = normal(2, SIZE), torch.tensor([0, 1])
+MOVES = noise_moves(torch.eye(SIZE), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: noise_moves(torch.eye(3), 0.0), "size must be"),
+        (lambda: climb(log_probability, NOISE, ASKED, 0, 0.5), "steps must be"),
+        (lambda: climb(log_probability, NOISE, ASKED, 2, -1.0), "size must be"),
+        (lambda: local_search(log_probability, NOISE, ASKED, MOVES, 3, len(MOVES) + 1), "tries"),
+        (lambda: steer(lambda _: ASKED, log_probability, NOISE, ASKED, MOVES, 0), "steps must be"),
+        (lambda: train_encoder(NoiseEncoder(SIZE), log_probability, SIZE, 5), "evaluations"),
+    ],
+)
+def test_bad_numbers_are_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
 
 
 def test_neighbours_vote():

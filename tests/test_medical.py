@@ -129,7 +129,7 @@ def test_dct_methods_are_the_slow_way():
 
 def test_total_variation_is_scikit_images_and_flattens():
     noisy = medical.add_noise(medical.split_slices()[2].images[:1])
-    made = medical.total_variation(noisy, 0.1)
+    made = medical.total_variation_denoise(noisy, 0.1)
     expected = denoise_tv_chambolle(noisy[0, 0].double().numpy(), 0.1)
     assert np.allclose(made[0, 0].numpy(), expected, atol=1e-6)
     assert made.diff().abs().sum() < 0.7 * noisy.diff().abs().sum()
@@ -137,7 +137,11 @@ def test_total_variation_is_scikit_images_and_flattens():
 
 @pytest.mark.parametrize(
     ("method", "name"),
-    [("non_local_means", "h"), ("dct_threshold", "threshold"), ("total_variation", "weight")],
+    [
+        ("non_local_means", "h"),
+        ("dct_threshold", "threshold"),
+        ("total_variation_denoise", "weight"),
+    ],
 )
 def test_settings_of_denoisers_are_positive(method, name):
     with pytest.raises(ValueError, match=name):

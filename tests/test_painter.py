@@ -5,7 +5,7 @@ import torch
 
 from dqngan_lib.applications.art.animations import stroke_svg
 from dqngan_lib.applications.art.brushes import (
-    ACTIONS,
+    BRUSH_ACTIONS,
     best_colour,
     brush_gains,
     brush_table,
@@ -40,7 +40,7 @@ def test_gains_are_what_laying_each_stroke_brings():
     masks, before, wanted = brush_table()[:, None], CANVAS.flatten(2), TARGET.flatten(2)
     after = lay_colour(before, masks, best_colour(before, wanted, masks))
     tried = (wanted - before).square().sum() - (wanted - after).square().sum((1, 2))
-    assert len(gains) == ACTIONS
+    assert len(gains) == BRUSH_ACTIONS
     assert torch.allclose(gains, tried, atol=1e-3)
     assert (brush_gains(TARGET, TARGET) < 0).all()
 
@@ -65,8 +65,6 @@ def test_errors_are_those_of_the_canvas_and_search_beats_luck():
             (painting.canvas - target).square().mean().item(), abs=1e-6
         )
     assert exact.psnr()[-1] > luck.psnr()[-1]
-    with pytest.raises(ValueError, match="target must be"):
-        paint(brush_gains, target[:, :54], ((4, 1),))
 
 
 def test_a_palette_is_kept_to():
@@ -131,8 +129,6 @@ def test_a_trial_pays_the_gain_and_changes_nothing():
     sheets.left[:] = 1
     sheets.lay(torch.full((2,), number))
     assert (sheets.left >= 5).all()
-    with pytest.raises(ValueError, match="patches must be"):
-        Sheets(TARGET[:, :, :20], settings, torch.Generator())
 
 
 def test_patches_are_pictures_and_repeat_with_the_seed():
@@ -169,10 +165,35 @@ def test_a_little_training_lowers_the_loss_and_repeats():
     assert len(losses) == 25
     assert losses[-1] < losses[0]
     assert torch.equal(first.windows(), again.windows())
-    with pytest.raises(ValueError, match="epsilon"):
-        PainterSettings(epsilon=2)
 
 
-def test_a_stroke_number_out_of_range_is_named():
-    with pytest.raises(ValueError, match="number must be"):
-        stroke_at(ACTIONS, 28, 28)
+def test_a_stopped_training_returns_what_was_learnt_and_says_so(monkeypatch, capsys):
+    laid = []
+
+    def stop_at_the_third(sheets, action):
+        laid.append(action)
+        if len(laid) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sheets, "lay", stop_at_the_third)
+    _, losses = train_painter(plain_patches(20, 0), PainterSettings(updates=9, sheets=2), seed=1)
+    assert len(losses) == 2
+    said = capsys.readouterr().out
+    assert said.startswith("Stopped after 2 of 9 updates. Kept: what was learnt so far.\n")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: stroke_at(BRUSH_ACTIONS, 28, 28), "number must be"),
+        (lambda: PainterSettings(epsilon=2), "epsilon must be"),
+        (
+            lambda: Sheets(TARGET[:, :, :20], PainterSettings(sheets=2), torch.Generator()),
+            "patches must be",
+        ),
+        (lambda: paint(brush_gains, TARGET[0, :, :, :26], ((4, 1),)), "target must be"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

@@ -5,15 +5,14 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 from dqngan_lib.dqngan.patch_canvas import (
-    NOT_PLACED,
     PatchCanvas,
-    cut,
     decode,
     encode,
     fit_codebook,
     reconstruction,
+    split_patches,
 )
-from dqngan_lib.environments.worlds import SingleEpisode
+from dqngan_lib.environments.base import SingleEpisode
 
 BITS = torch.tensor([0.0, 1.0]).reshape(2, 1, 1)
 
@@ -23,20 +22,11 @@ def codebook():
     return torch.rand(7, 4, 4, generator=torch.Generator().manual_seed(0))
 
 
-def test_cut_goes_row_by_row():
+def test_patches_go_row_by_row():
     image = torch.arange(16.0).reshape(1, 1, 4, 4)
-    patches = cut(image, 2)
+    patches = split_patches(image, 2)
     assert patches.shape == (1, 4, 4)
     assert patches[0].tolist() == [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]]
-
-
-def test_cut_names_what_is_wrong():
-    with pytest.raises(ValueError, match="divisor of the side, 16"):
-        cut(torch.zeros(1, 1, 16, 16), 5)
-    with pytest.raises(ValueError, match="images must be"):
-        cut(torch.zeros(1, 16, 16), 4)
-    with pytest.raises(TypeError, match="images must be a float tensor"):
-        cut(torch.zeros(1, 1, 16, 16, dtype=torch.long), 4)
 
 
 def test_decode_then_encode_is_the_same(codebook):
@@ -50,7 +40,7 @@ def test_decode_then_encode_is_the_same(codebook):
 
 def test_encode_finds_the_nearest(codebook):
     images = torch.rand(5, 1, 16, 16, generator=torch.Generator().manual_seed(2))
-    distances = torch.cdist(cut(images, 4).flatten(0, 1), codebook.flatten(1))
+    distances = torch.cdist(split_patches(images, 4).flatten(0, 1), codebook.flatten(1))
     assert torch.equal(encode(images, codebook).flatten(), distances.argmin(1))
 
 
@@ -59,20 +49,11 @@ def test_encode_nothing(codebook):
 
 
 def test_decode_shows_what_is_not_placed(codebook):
-    tokens = torch.full((1, 16), NOT_PLACED)
+    tokens = torch.full((1, 16), -1)
     tokens[0, 0] = 2
     image = decode(tokens, codebook, blank=0.5)
     assert torch.equal(image[0, 0, :4, :4], codebook[2])
     assert (image[0, 0, 4:] == 0.5).all()
-
-
-def test_decode_names_what_is_wrong(codebook):
-    with pytest.raises(ValueError, match="square number"):
-        decode(torch.zeros(1, 15, dtype=torch.long), codebook)
-    with pytest.raises(ValueError, match="from −1 to 6"):
-        decode(torch.full((1, 16), 7), codebook)
-    with pytest.raises(ValueError, match="codebook must be"):
-        decode(torch.zeros(1, 16, dtype=torch.long), codebook[0])
 
 
 def test_codebook_finds_the_patches_there_are():
@@ -95,7 +76,7 @@ def test_an_episode():
     observation, _ = envs.reset(seed=0)
     assert observation.shape == (3, 5)
     assert observation.dtype == torch.long
-    assert (observation[:, 1:] == NOT_PLACED).all()
+    assert (observation[:, 1:] == -1).all()
     placed = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 1, 1], [0, 1, 0]])
     start = observation[:, 0]
     for step, action in enumerate(placed):
@@ -104,7 +85,7 @@ def test_an_episode():
         assert not truncated.any()
         assert terminated.all() == (step == 3)
     assert torch.equal(info["final_obs"], torch.cat([start[:, None], placed.T], 1))
-    assert (observation[:, 1:] == NOT_PLACED).all()
+    assert (observation[:, 1:] == -1).all()
     assert envs.pictures(info["final_obs"])[0, 0].tolist() == [[1, 0], [1, 0]]
 
 
@@ -112,7 +93,7 @@ def test_observations_are_their_own():
     envs = PatchCanvas(1, BITS, grid=2)
     first, _ = envs.reset(seed=0)
     envs.step(torch.tensor([1]))
-    assert (first[:, 1:] == NOT_PLACED).all()
+    assert (first[:, 1:] == -1).all()
 
 
 def test_start_tokens():
@@ -143,3 +124,22 @@ def test_real_episodes(codebook):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_single_episode_is_a_gymnasium_environment(codebook):
     check_env(SingleEpisode(PatchCanvas(1, codebook, grid=4, starts=10)))
+
+
+WHITE, TOKENS = torch.zeros(1, 1, 16, 16), torch.zeros(1, 16, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda book: split_patches(WHITE, 5), ValueError, "divisor of the side, 16"),
+        (lambda book: split_patches(WHITE[0], 4), ValueError, "images must be"),
+        (lambda book: split_patches(WHITE.long(), 4), TypeError, "images must be a float tensor"),
+        (lambda book: decode(TOKENS[:, 1:], book), ValueError, "square number"),
+        (lambda book: decode(TOKENS + 7, book), ValueError, "from −1 to 6"),
+        (lambda book: decode(TOKENS, book[0]), ValueError, "codebook must be"),
+    ],
+)
+def test_what_is_wrong_is_named(call, error, words, codebook):
+    with pytest.raises(error, match=words):
+        call(codebook)

@@ -6,13 +6,13 @@ import torch
 from sklearn.linear_model import Ridge
 
 from dqngan_lib.applications.medical.patch_choice import (
-    REWARD_SCALE,
+    ACCURACY_SCALE,
     LabelledFeatures,
     PatchChoice,
     RandomFeatures,
     accuracy,
     choose,
-    search,
+    choose_greedily,
     solve,
     sums,
 )
@@ -21,11 +21,11 @@ from dqngan_lib.applications.medical.tissue import Patches
 
 def _examples(count, seed, wrong=0.0):
     """Three clouds of points; a share of the labels is wrong."""
-    random = torch.Generator().manual_seed(seed)
-    labels = torch.randint(3, (count,), generator=random)
+    rng = torch.Generator().manual_seed(seed)
+    labels = torch.randint(3, (count,), generator=rng)
     centres = torch.tensor([[2.0, 0, 0], [0, 2.0, 0], [0, 0, 2.0]])
-    points = centres[labels] + torch.randn(count, 3, generator=random)
-    turn = torch.rand(count, generator=random) < wrong
+    points = centres[labels] + torch.randn(count, 3, generator=rng)
+    turn = torch.rand(count, generator=rng) < wrong
     return LabelledFeatures(torch.cat([points, torch.ones(count, 1)], 1), (labels + turn) % 3)
 
 
@@ -66,7 +66,7 @@ def test_rewards_add_up_to_what_was_gained():
         )
         end = accuracy(solve(*sums(both), world.ridge), world.validation)
         assert total[row].item() == pytest.approx(
-            REWARD_SCALE * (end - start[row]).item(), abs=1e-3
+            ACCURACY_SCALE * (end - start[row]).item(), abs=1e-3
         )
 
 
@@ -83,7 +83,7 @@ def test_choose_keeps_all_or_nothing_of_the_same_candidates():
 
 def test_search_never_loses_on_the_validation_patches():
     world = _world(envs=16)
-    assert (search(world, 1).validation >= choose(_always(0), world, 1).validation).all()
+    assert (choose_greedily(world, 1).validation >= choose(_always(0), world, 1).validation).all()
 
 
 def test_observation_begins_with_the_label():

@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from dqngan_lib.dqngan import training as dqngan_training
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings, reader
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.networks import CausalTransformer
 from dqngan_lib.dqngan.patch_canvas import PatchCanvas
 from dqngan_lib.dqngan.play import generate, play_episodes
+from dqngan_lib.dqngan.sampler import reader
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
 from dqngan_lib.environments.rollout import Rollout
 
@@ -75,9 +77,9 @@ def test_learns_from_the_discriminator_alone(agent, real):
 def test_the_memory_changes_no_action(agent):
     torch.nn.init.normal_(agent.sampler.head.weight)
     envs = PatchCanvas(16, CODEBOOK, 3)
-    state = agent.random.get_state()
+    state = agent.rng.get_state()
     with_memory = play_episodes(agent, Rollout(envs))["action"]
-    agent.random.set_state(state)
+    agent.rng.set_state(state)
     observation, _ = envs.reset()
     for step in range(9):
         observation, *_, info = envs.step(agent.act(observation[:, : step + 1]))
@@ -90,8 +92,8 @@ def test_reader_leaves_other_networks_alone():
 
 
 def test_generate_at_temperature_zero_makes_one_picture(agent):
-    torch.nn.init.normal_(agent.generator.head.weight)
-    made = generate(agent.generator, PatchCanvas(30, CODEBOOK, 3), temperature=0.0)
+    torch.nn.init.normal_(agent.slow_network.head.weight)
+    made = generate(agent.slow_network, PatchCanvas(30, CODEBOOK, 3), temperature=0.0)
     assert len(made.unique(dim=0)) == 1
 
 

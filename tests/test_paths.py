@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dqngan_lib.dqngan import enumeration, paths, printer
-from dqngan_lib.metrics.scores import total_variation
+from dqngan_lib.metrics.distributions import total_variation
 
 P = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
 

@@ -35,8 +35,8 @@ def test_r1_of_a_linear_and_a_quadratic_critic():
 def test_gradient_penalty_of_a_linear_and_a_quadratic_critic():
     real, fake = torch.randn(50, 2), torch.randn(50, 2)
     assert gradient_penalty(linear, real, fake).item() == pytest.approx(16.0, rel=1e-5)
-    random = torch.Generator().manual_seed(3)
-    value = gradient_penalty(quadratic, real, fake, random).item()
+    rng = torch.Generator().manual_seed(3)
+    value = gradient_penalty(quadratic, real, fake, rng).item()
     share = torch.rand(50, 1, generator=torch.Generator().manual_seed(3))
     between = share * real + (1 - share) * fake
     assert value == pytest.approx((2 * between.norm(dim=1) - 1).square().mean().item(), rel=1e-5)
@@ -86,10 +86,17 @@ def test_clipping():
     assert network.bias.item() == pytest.approx(0.005)
 
 
-def test_bad_penalties_are_named():
-    with pytest.raises(ValueError, match=r"real and fake.*\(3, 2\).*\(4, 2\)"):
-        gradient_penalty(linear, torch.zeros(3, 2), torch.zeros(4, 2))
-    with pytest.raises(ValueError, match=r"critic.*\(3,\).*\(3, 2\)"):
-        r1_penalty(lambda points: points, torch.zeros(3, 2))
-    with pytest.raises(ValueError, match=r"limit.*0"):
-        clip_weights(nn.Linear(1, 1), 0)
+THREE = torch.zeros(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: gradient_penalty(linear, THREE, torch.zeros(4, 2)), r"real and fake.*\(4, 2\)"),
+        (lambda: r1_penalty(lambda points: points, THREE), r"critic.*\(3,\).*\(3, 2\)"),
+        (lambda: clip_weights(nn.Linear(1, 1), 0), r"limit.*0"),
+    ],
+)
+def test_bad_penalties_are_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

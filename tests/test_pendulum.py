@@ -14,7 +14,7 @@ from dqngan_lib.dqn.variants import (
     train_catch,
     train_pendulum,
 )
-from dqngan_lib.environments.pendulum import REWARD_SCALE, PendulumPlanner, TorquePendulum
+from dqngan_lib.environments.pendulum import PENDULUM_REWARD_SCALE, PendulumPlanner, TorquePendulum
 from dqngan_lib.environments.rollout import Rollout, play
 
 
@@ -23,9 +23,9 @@ def test_planner_knows_the_equations_of_motion():
     planner = PendulumPlanner(torques=5, angles=4, speeds=5, sweeps=0)
     rollout = Rollout(TorquePendulum(num_envs=50, torques=5))
     observation = rollout.start(3)
-    generator = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     for _ in range(30):
-        action = torch.randint(5, (50,), generator=generator)
+        action = torch.randint(5, (50,), generator=rng)
         angle = torch.atan2(observation[:, 1], observation[:, 0])
         expected = planner.q_values(angle, observation[:, 2])  # V is 0 everywhere
         step = rollout.step(action)
@@ -50,10 +50,10 @@ def test_planner_reads_between_grid_points():
 def test_planner_swings_up_and_random_does_not():
     worlds = TorquePendulum(num_envs=20, torques=9)
     planned = play(PendulumPlanner(9, angles=60, speeds=61, sweeps=150).act, worlds, seed=1)
-    generator = torch.Generator().manual_seed(0)
-    chance = play(lambda o: torch.randint(9, (len(o),), generator=generator), worlds, seed=1)
-    assert planned.mean() / REWARD_SCALE > -250
-    assert chance.mean() / REWARD_SCALE < -900
+    rng = torch.Generator().manual_seed(0)
+    chance = play(lambda o: torch.randint(9, (len(o),), generator=rng), worlds, seed=1)
+    assert planned.mean() / PENDULUM_REWARD_SCALE > -250
+    assert chance.mean() / PENDULUM_REWARD_SCALE < -900
 
 
 def test_episodes_are_truncated_and_never_terminate():

@@ -167,10 +167,15 @@ def test_training_fills_holes_and_goes_on_without_touching_its_beginning():
     assert any(not torch.equal(before[k], moved[k]) for k in before)
 
 
-def test_bad_settings_are_named():
-    for name in ("weight", "learning_rate", "batch_size", "pool", "refresh", "warm_up"):
-        with pytest.raises(ValueError, match=f"{name} must be"):
-            CriticSettings(**{name: -1})
+@pytest.mark.parametrize(
+    "name", ["weight", "learning_rate", "batch_size", "pool", "refresh", "warm_up"]
+)
+def test_bad_settings_are_named(name):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        CriticSettings(**{name: -1})
+
+
+def test_a_critic_needs_holes():
     starts, originals, _ = world()
     editor = PixelEditor(2, starts, originals, ACTIONS)
     with pytest.raises(ValueError, match="masks"):

@@ -60,8 +60,8 @@ def test_neighbours_enter_the_target_of_what_goes_on(share):
 
 
 def test_pixels_learn_to_brighten_what_is_too_dark():
-    random = torch.Generator().manual_seed(0)
-    originals = 0.6 + 0.3 * torch.rand(60, 1, 8, 8, generator=random)
+    rng = torch.Generator().manual_seed(0)
+    originals = 0.6 + 0.3 * torch.rand(60, 1, 8, 8, generator=rng)
     originals[..., :4] -= 0.3
     starts = originals - 0.2
     starts[..., :4] += 0.4  # left half too bright, and darker than the right half

@@ -8,7 +8,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import VectorWrapper
 
 from dqngan_lib.applications.pixels.editor import (
-    REWARD_SCALE,
+    ERROR_SCALE,
     Edits,
     PixelEditor,
     edit,
@@ -19,8 +19,8 @@ from dqngan_lib.applications.pixels.filters import SUPER_RESOLUTION, ActionSet, 
 from dqngan_lib.applications.pixels.networks import PixelQNetwork
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.replay import ReplayBuffer
+from dqngan_lib.environments.base import SingleEpisode
 from dqngan_lib.environments.rollout import Rollout
-from dqngan_lib.environments.worlds import SingleEpisode
 
 
 def pictures(count=6, height=7, width=5, seed=0):
@@ -57,7 +57,7 @@ def test_rewards_add_up_to_the_fall_of_the_squared_error():
         total += reward
     final = info["final_obs"][:, :1]
     fall = (start - original) ** 2 - (final - original) ** 2
-    torch.testing.assert_close(total, REWARD_SCALE * fall.squeeze(1), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(total, ERROR_SCALE * fall.squeeze(1), rtol=1e-4, atol=1e-3)
 
 
 def test_rewards_can_be_computed_again_from_the_states():

@@ -13,6 +13,7 @@ from PIL import Image
 
 from dqngan_lib import plots
 from dqngan_lib.course.data import photos
+from dqngan_lib.dqn.plots import draw_cartpole
 from dqngan_lib.dqn.training import History
 
 
@@ -31,10 +32,14 @@ class Handle:
 
     def __init__(self) -> None:
         self.updates = 0
+        handles.append(self)
 
     def update(self, figure) -> None:
         """Count."""
         self.updates += 1
+
+
+handles: list[Handle] = []
 
 
 @pytest.fixture
@@ -204,6 +209,31 @@ def test_impossible_frames_are_named(shown, frames):
     assert shown == []
 
 
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_tag_holds_its_picture_and_its_description(kind):
+    picture = torch.full((1, 4, 6), 0.5)
+    picture[0, 0] = 7.0  # brighter than white is white
+    tag = plots.img_tag(picture, "A <grey> square", kind, width=60)
+    start = f'<img alt="A &lt;grey&gt; square" width="60" src="data:image/{kind};base64,'
+    assert tag.startswith(start) and tag.endswith('">')
+    read = Image.open(io.BytesIO(base64.b64decode(tag.removeprefix(start)[:-2])))
+    assert (read.format, read.size) == (kind.upper(), (6, 4))
+    pixels = np.asarray(read.convert("L"), dtype=int)
+    assert abs(pixels[2:].mean() - 128) < 8 and pixels[0].mean() > 240
+
+
+def test_a_tag_takes_figures_and_files_and_wants_a_description():
+    figure, _ = plots.plt.subplots(figsize=(2, 1))
+    assert plots.img_tag(figure, "Axes.").startswith(
+        '<img alt="Axes." src="data:image/png;base64,iVB'
+    )
+    assert plots.plt.get_fignums() == []
+    svg = plots.img_tag(b"<svg/>", "Nothing.", "svg+xml")
+    assert svg == '<img alt="Nothing." src="data:image/svg+xml;base64,PHN2Zy8+">'
+    with pytest.raises(ValueError, match="alt must be a description"):
+        plots.img_tag(b"<svg/>", " ", "svg+xml")
+
+
 def test_a_figure_becomes_pixels():
     figure, axes = plots.plt.subplots(figsize=(2, 1), dpi=50)
     axes.set_axis_off()
@@ -225,7 +255,7 @@ def test_the_live_curve_is_redrawn_in_place(shown, monkeypatch):
     for _ in range(3):
         curve(history)
     (figure,) = shown
-    assert curve._handle.updates == 2
+    assert handles[-1].updates == 2
     (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[1, 3], [2, 4]]
     assert axes.get_ylabel() == "return"
@@ -234,7 +264,7 @@ def test_the_live_curve_is_redrawn_in_place(shown, monkeypatch):
 
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
 def test_the_cart_is_where_it_is_and_the_pole_leans_as_it_does(kind):
-    figure = plots.draw_cartpole(kind([1.5, 0.0, 0.2, 0.0]), "step 3")
+    figure = draw_cartpole(kind([1.5, 0.0, 0.2, 0.0]), "step 3")
     (axes,) = figure.axes
     pole = axes.lines[-1].get_xydata()
     np.testing.assert_allclose(pole[1] - pole[0], [np.sin(0.2), np.cos(0.2)], atol=1e-6)

@@ -1,4 +1,4 @@
-"""The replay memory against a list that stores everything twice, and the sum tree against NumPy."""
+"""The replay memory against a plain list of all transitions, and the sum tree against NumPy."""
 
 import random
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from dqngan_lib.dqn.replay import PrioritizedReplayBuffer, ReplayBuffer, SumTree
+from dqngan_lib.dqn.prioritized_replay import PrioritizedReplayBuffer, SumTree
+from dqngan_lib.dqn.replay import ReplayBuffer
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Episodes:
 
 def everything(buffer: ReplayBuffer, n_step: int = 1, discount: float = 1.0) -> dict:
     """Return what `sample` would return if it drew each row once."""
-    return buffer._gather(torch.arange(len(buffer)), n_step, discount)
+    return buffer.gather(torch.arange(len(buffer)), n_step, discount)
 
 
 @pytest.mark.parametrize("kind", [ReplayBuffer, PrioritizedReplayBuffer])
@@ -138,28 +139,6 @@ def row(number: float, **more: torch.Tensor) -> dict[str, torch.Tensor]:
         "truncated": torch.tensor([False]),
         "next_observation": torch.tensor([[number + 1]]),
     } | more
-
-
-def test_each_observation_is_stored_once():
-    buffer, environments, ends = ReplayBuffer(1000), 4, 0
-    for time_step in range(1, 600):
-        ended = time_step % 50 == 0
-        seen = torch.full((environments, 3), float(time_step))
-        buffer.add(
-            observation=seen,
-            terminated=torch.full((environments,), ended),
-            next_observation=seen + (1.5 if ended else 1.0),
-        )
-        ends += ended
-        # Beside the rows lie the ends of episodes that are still in memory, and the newest rows.
-        on_shelf = len(buffer._shelf) - len(buffer._free)
-        ends_in_memory = sum(buffer.fields["terminated"][: len(buffer)].tolist())
-        assert on_shelf == ends_in_memory + (0 if ended else environments)
-    assert len(buffer._shelf) <= 2 * (1000 // 50 + 2 * environments)
-    assert set(buffer.fields) == {"observation", "terminated"}
-    expected = buffer.fields["observation"] + 1
-    expected[buffer.fields["terminated"]] += 0.5
-    assert torch.equal(everything(buffer)["next_observation"], expected)
 
 
 def test_any_fields_of_any_type_and_shape():
@@ -232,6 +211,17 @@ def test_new_episodes_do_not_go_on_from_old_ones():
         assert batch["next_observation"].flatten().tolist() == [3.0 if steps == 2 else 2.0, 3.0]
 
 
+def test_a_row_goes_on_from_no_row_that_has_been_overwritten():
+    # Stream 1 is silent until its only row is gone; what then lies there looks like its past.
+    buffer = ReplayBuffer(3)
+    stream_0, stream_1 = torch.tensor([0]), torch.tensor([1])
+    buffer.add(stream_1, **row(1.0))
+    for _ in range(3):
+        buffer.add(stream_0, **row(1.0))
+    buffer.add(stream_1, **row(2.0))
+    assert everything(buffer, n_step=2)["steps"].tolist() == [1, 1, 1]
+
+
 def test_sampling_is_uniform_and_with_replacement():
     buffer = ReplayBuffer(50, seed=1)
     buffer.add(observation=torch.arange(30))
@@ -246,7 +236,7 @@ def test_sampling_is_uniform_and_with_replacement():
 
 
 @pytest.mark.parametrize("kind", [ReplayBuffer, PrioritizedReplayBuffer])
-def test_the_generator_is_the_buffers_own(kind):
+def test_the_random_numbers_are_the_buffers_own(kind):
     def draw(seed: int, global_seed: int) -> list[int]:
         torch.manual_seed(global_seed)
         np.random.seed(global_seed)
@@ -294,9 +284,6 @@ def test_a_restored_buffer_goes_on_as_if_nothing_had_happened(kind, tmp_path):
     for one, two, three in zip(*runs, strict=True):
         assert torch.equal(one, two)
         assert torch.equal(one, three)
-    # Nothing is lost or kept that only the memory would show.
-    assert len(buffer._shelf) == len(loaded._shelf) == len(shared._shelf)
-    assert buffer._free == loaded._free == shared._free
 
 
 def test_a_state_of_another_capacity_is_refused():
@@ -344,25 +331,38 @@ def test_add_wants_next_observations_always_or_never():
             buffer.add(**second)
 
 
-def test_add_wants_fields_and_no_more_rows_than_the_buffer():
-    with pytest.raises(ValueError, match="at least one field"):
-        ReplayBuffer(4).add()
-    with pytest.raises(ValueError, match="capacity=4"):
-        ReplayBuffer(4).add(reward=torch.ones(5))
-
-
-def test_sample_names_what_is_wrong():
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "at least one field"),
+        ({"reward": torch.ones(5)}, "capacity=4"),
+        ({"observation": torch.ones(2, 3), "next_observation": torch.ones(2)}, "the shape of"),
+        ({"next_observation": torch.ones(2)}, "the shape of the field observation"),
+    ],
+)
+def test_the_first_rows_that_do_not_fit_are_named(fields, message):
     buffer = ReplayBuffer(4)
-    with pytest.raises(ValueError, match="empty"):
-        buffer.sample(1)
-    buffer.add(observation=torch.ones(1), next_observation=torch.ones(1))
-    for arguments in ({"batch_size": 0}, {"batch_size": 1, "n_step": 0}):
-        with pytest.raises(ValueError, match=next(reversed(arguments))):
-            buffer.sample(**arguments)
-    with pytest.raises(ValueError, match="discount"):
-        buffer.sample(1, discount=1.5)
-    with pytest.raises(ValueError, match="n_step > 1 needs the fields"):
-        buffer.sample(1, n_step=2)
+    with pytest.raises(ValueError, match=message):
+        buffer.add(**fields)
+    assert len(buffer) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "message"),
+    [
+        (0, {}, "empty"),
+        (1, {"batch_size": 0}, "batch_size"),
+        (1, {"n_step": 0}, "n_step"),
+        (1, {"discount": 1.5}, "discount"),
+        (1, {"n_step": 2}, "n_step > 1 needs the fields"),
+    ],
+)
+def test_sample_names_what_is_wrong(rows, arguments, message):
+    buffer = ReplayBuffer(4)
+    for _ in range(rows):
+        buffer.add(observation=torch.ones(1), next_observation=torch.ones(1))
+    with pytest.raises(ValueError, match=message):
+        buffer.sample(**{"batch_size": 1} | arguments)
 
 
 # --- the sum tree -------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from dqngan_lib.environments.catch import Catch
 from dqngan_lib.environments.rollout import Rollout, play
-from dqngan_lib.environments.worlds import Catch
 from tests import probes
 
 LIMIT = 12
@@ -35,10 +35,10 @@ def by_hand(seed: int, actions: list[int]) -> list[tuple]:
 def test_every_mode_gives_the_steps_of_single_environments(mode):
     environments, rows = 3, []
     rollout = Rollout(SyncVectorEnv([make] * environments, autoreset_mode=mode))
-    generator = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     observation = rollout.start(seed=5)
     for _ in range(80):
-        action = torch.randint(2, (environments,), generator=generator)
+        action = torch.randint(2, (environments,), generator=rng)
         step = rollout.step(action)
         assert torch.equal(step.observation, observation)
         observation = rollout.observation

@@ -93,6 +93,7 @@ def test_imports_of_a_solution_do_not_hide_names_of_the_notebook(path, copy):
                 assert not statement.binds & theirs - {asked_for}
 
 
+@pytest.mark.slow
 def test_one_light_notebook_runs_to_its_end_when_it_should(tmp_path):
     """Notebook 00, both ways; the others differ in what is between the exercises."""
     learners = NOTEBOOKS / "00_start_here.ipynb"

@@ -20,8 +20,8 @@ from dqngan_lib.applications.strokes.drawing import (
     stroke_gains,
 )
 from dqngan_lib.course.data import digits
+from dqngan_lib.environments.base import SingleEpisode
 from dqngan_lib.environments.rollout import Rollout, play
-from dqngan_lib.environments.worlds import SingleEpisode
 
 IMAGES = digits().test_images[:5]
 
@@ -100,7 +100,7 @@ def test_real_steps_are_what_the_canvas_would_show():
     for step in range(10):
         assert torch.equal(real["observation"].view(6, 10, -1)[:, step], observation)
         observation = rollout.step(actions[:, step]).next_observation
-    with pytest.raises(ValueError, match="actions must be"):
+    with pytest.raises(ValueError, match="actions and labels must be"):
         real_steps(actions, labels[:3])
 
 

@@ -6,8 +6,9 @@ import torch
 from dqngan_lib.applications.strokes.canvas import PIXELS, StrokeCanvas, pictures, real_steps
 from dqngan_lib.applications.strokes.drawing import canvases
 from dqngan_lib.applications.strokes.networks import StrokeNetwork
-from dqngan_lib.dqngan.agent import DQNGAN, DQNGANSettings
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.play import branch, generate
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
 
 ACTIONS = torch.tensor([[1_000, 2_000], [500, 1_500], [700, 100]])

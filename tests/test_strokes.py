@@ -20,7 +20,7 @@ from dqngan_lib.applications.strokes.drawing import (
     stroke_table,
 )
 from dqngan_lib.course.data import digits
-from dqngan_lib.metrics.scores import conditional_accuracy
+from dqngan_lib.metrics.digits import conditional_accuracy
 
 
 def test_there_are_3136_strokes_and_a_no_op():
@@ -93,8 +93,8 @@ def test_order_does_not_change_the_picture():
 
 
 def test_two_matrix_products_are_the_brute_force_gain():
-    generator = torch.Generator().manual_seed(0)
-    canvas, target = torch.rand(2, 3, 784, generator=generator)
+    rng = torch.Generator().manual_seed(0)
+    canvas, target = torch.rand(2, 3, 784, generator=rng)
     gains = stroke_gains(canvas, target)
     for action in (0, 17, 1_000, 2_222, 3_135, NO_OP):
         after = lay(canvas, torch.full((3,), action))

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dqngan_lib.applications.art.brushes import (
-    ACTIONS,
-    SHAPES,
+    BRUSH_ACTIONS,
+    BRUSH_SHAPES,
     best_colour,
     brush_table,
     lay_colour,
@@ -24,6 +24,7 @@ from dqngan_lib.applications.art.style import (
     style_reward,
     train_style,
 )
+from dqngan_lib.applications.art.training import Sheets
 
 PALETTE = torch.tensor([[0.1, 0.2, 0.3], [0.9, 0.5, 0.2]])
 RANDOM = torch.Generator().manual_seed(0)
@@ -39,14 +40,14 @@ def test_gains_are_those_of_the_painter_and_of_each_colour():
     torch.manual_seed(0)
     network = PainterNetwork()
     gain, _ = StylePainter(network, PALETTE).both(CANVAS, TARGET)
-    assert gain.shape == (3, 3 * SHAPES, 14, 14)
-    assert torch.allclose(gain[:, :SHAPES], network(CANVAS, TARGET), atol=1e-2)
+    assert gain.shape == (3, 3 * BRUSH_SHAPES, 14, 14)
+    assert torch.allclose(gain[:, :BRUSH_SHAPES], network(CANVAS, TARGET), atol=1e-2)
     # By hand, at the middle: places 7, 7 look at rows and columns 6 to 23.
     w = network.windows()[3]
     c, t = CANVAS[0, :, 6:24, 6:24], TARGET[0, :, 6:24, 6:24]
     left = (w * (t - PALETTE[1][:, None, None]).square()).sum()
     expected = GAIN * ((w * (t - c).square()).sum() - left)
-    assert gain[0, 2 * SHAPES + 3, 7, 7].item() == pytest.approx(expected.item(), abs=1e-2)
+    assert gain[0, 2 * BRUSH_SHAPES + 3, 7, 7].item() == pytest.approx(expected.item(), abs=1e-2)
 
 
 def test_a_stroke_that_changes_nothing_has_no_style():
@@ -55,14 +56,14 @@ def test_a_stroke_that_changes_nothing_has_no_style():
     flat = PALETTE[0][None, :, None, None].expand(1, 3, 28, 28)
     _, style = learnt.both(flat, TARGET[:1])
     middle = style[:, :, 5:9, 5:9].abs()
-    assert middle[:, SHAPES : 2 * SHAPES].max() < 0.1
-    assert middle[:, 2 * SHAPES :].max() > 1
+    assert middle[:, BRUSH_SHAPES : 2 * BRUSH_SHAPES].max() < 0.1
+    assert middle[:, 2 * BRUSH_SHAPES :].max() > 1
 
 
 def test_kinds_of_colour_are_laid():
     number = 1_500
     mask = brush_table()[number][None]
-    action = torch.tensor([number, ACTIONS + number, 2 * ACTIONS + number])
+    action = torch.tensor([number, BRUSH_ACTIONS + number, 2 * BRUSH_ACTIONS + number])
     after = lay_kinds(CANVAS, TARGET, action, PALETTE)
     own = best_colour(CANVAS[0].flatten(1), TARGET[0].flatten(1), mask)
     for row, colour in enumerate((own, PALETTE[0], PALETTE[1])):
@@ -72,8 +73,8 @@ def test_kinds_of_colour_are_laid():
 
 def test_painting_takes_the_colour_that_the_values_choose():
     def values(canvas, target):
-        worth = torch.zeros(1, 3 * SHAPES, 14, 14)
-        worth[0, 2 * SHAPES, 7, 7] = 1.0
+        worth = torch.zeros(1, 3 * BRUSH_SHAPES, 14, 14)
+        worth[0, 2 * BRUSH_SHAPES, 7, 7] = 1.0
         return worth
 
     painting = paint(values, TARGET[0], ((1, 2),), choices=PALETTE)
@@ -93,7 +94,24 @@ def test_the_painter_learns_what_pleases_and_the_critic_sees_the_style():
     assert critic(dark).mean() > critic(bright).mean() + 0.5
     assert sum(unexplained[-10:]) < 0.8 * sum(unexplained[:10])
     _, style = learnt.both(bright[:8], bright[:8])
-    assert style[:, SHAPES:].mean() > 0  # dark strokes please
+    assert style[:, BRUSH_SHAPES:].mean() > 0  # dark strokes please
+
+
+def test_a_stopped_training_returns_what_was_learnt_and_says_so(monkeypatch, capsys):
+    take, taken = Sheets.take, []
+
+    def stop_at_the_sixth(sheets, canvas):
+        taken.append(canvas)
+        if len(taken) == 6:
+            raise KeyboardInterrupt
+        take(sheets, canvas)
+
+    monkeypatch.setattr(Sheets, "take", stop_at_the_sixth)
+    settings = StyleSettings(updates=9, warm_up=3, sheets=2, trials=2, pool=4)
+    _, unexplained = train_style(painter(1.0), TARGET, CANVAS, settings)
+    assert len(unexplained) == 3
+    said = capsys.readouterr().out
+    assert said.startswith("Stopped after 5 of 12 steps. Kept: what was learnt so far.\n")
 
 
 def test_patches_may_keep_their_colours():

@@ -1,23 +1,24 @@
 """Value iteration against brute force, Q-learning against both, and the grid world's own rules."""
 
-from itertools import product
+from itertools import count, product
 
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
 from dqngan_lib.environments import tabular
-from dqngan_lib.environments.worlds import GridWorld, SingleEpisode
+from dqngan_lib.environments.base import SingleEpisode
+from dqngan_lib.environments.grid_world import GridWorld
 
 UP, RIGHT, DOWN, LEFT = range(4)
 
 
 def random_model(seed, states=4, actions=3):
     """Return P and r of a random world whose last state is terminal."""
-    generator = torch.Generator().manual_seed(seed)
-    probability = torch.rand(states, actions, states, generator=generator, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    probability = torch.rand(states, actions, states, generator=rng, dtype=torch.float64)
     probability /= probability.sum(2, keepdim=True)
-    reward = torch.randn(states, actions, generator=generator, dtype=torch.float64)
+    reward = torch.randn(states, actions, generator=rng, dtype=torch.float64)
     probability[-1], reward[-1] = 0, 0
     return probability, reward
 
@@ -95,11 +96,11 @@ def test_policy_values_agree_with_iteration():
 def test_policy_values_agree_with_simulated_returns():
     world = GridWorld(num_envs=20_000)
     policy = tabular.epsilon_greedy(tabular.value_iteration(*world.model(), 0.9)[0], 0.3)
-    generator = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     state, _ = world.reset(seed=1)
     total, weight = torch.zeros(20_000), torch.ones(20_000)
     for _ in range(80):
-        action = torch.multinomial(policy[state].float(), 1, generator=generator)[:, 0]
+        action = torch.multinomial(policy[state].float(), 1, generator=rng)[:, 0]
         state, reward, terminated, truncated, _ = world.step(action)
         total += weight * reward
         weight = weight * 0.9 * ~(terminated | truncated)
@@ -212,6 +213,19 @@ def test_watching_sees_the_table_grow_and_changes_nothing():
     assert torch.equal(seen[-1][1], watched)
     assert torch.equal(watched, learn(GridWorld())[0])
     assert not torch.equal(seen[0][1], watched)
+
+
+def test_a_stopped_run_says_so_and_returns_the_table_so_far(capsys):
+    visit = count(1)
+
+    def fifty_times(_):
+        if next(visit) > 50:
+            raise KeyboardInterrupt
+        return 0.1
+
+    q_table, visits = learn(GridWorld(), learning_rate=fifty_times)
+    assert visits.sum() == 51 and (q_table != 0).any()
+    assert "Stopped after 50 of 300 steps. Kept: the table so far." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from dqngan_lib.gan.wasserstein import look_at_critic, wasserstein_1d, wasserste
 @pytest.mark.parametrize("weighted", [False, True])
 def test_agrees_with_scipy(sizes: tuple[int, int], weighted: bool) -> None:
     """Equal and unequal sizes, with and without weights, ties included."""
-    random = np.random.default_rng(sum(sizes))
-    x, y = (random.normal(size=size).round(1) for size in sizes)
-    weights = [random.random(size) for size in sizes] if weighted else [None, None]
+    rng = np.random.default_rng(sum(sizes))
+    x, y = (rng.normal(size=size).round(1) for size in sizes)
+    weights = [rng.random(size) for size in sizes] if weighted else [None, None]
     given = wasserstein_1d(*map(torch.from_numpy, (x, y)), *weights)
     assert given == pytest.approx(wasserstein_distance(x, y, *weights), abs=1e-12)
 
@@ -32,8 +32,8 @@ def test_three_heaps_by_hand() -> None:
 
 def test_least_over_all_plans() -> None:
     """No way of pairing equal points is cheaper than the sorted one."""
-    random = torch.Generator().manual_seed(0)
-    x, y = torch.randn(2, 6, generator=random, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 6, generator=rng, dtype=torch.float64)
     plans = itertools.permutations(range(6))
     cheapest = min((x - y[list(plan)]).abs().mean().item() for plan in plans)
     assert wasserstein_1d(x, y) == pytest.approx(cheapest)
@@ -41,8 +41,8 @@ def test_least_over_all_plans() -> None:
 
 def test_greatest_over_all_critics() -> None:
     """Duality: on a line the best critic has slope 1 or −1 between neighbours; try them all."""
-    random = torch.Generator().manual_seed(1)
-    x, y = torch.randn(4, generator=random).double(), torch.randn(3, generator=random).double()
+    rng = torch.Generator().manual_seed(1)
+    x, y = torch.randn(4, generator=rng).double(), torch.randn(3, generator=rng).double()
     places = torch.cat([x, y])
     order = places.argsort()
     steps = places[order].diff()
@@ -105,8 +105,8 @@ def test_looking_changes_nothing() -> None:
 
 def test_slope_between_is_taken_between() -> None:
     """The critic x² is flat at real points in 0, and slope 2x̂ lies below 2 · 1 between."""
-    random = torch.Generator().manual_seed(0)
-    seen = look_at_critic(_Square(), torch.zeros(4_000, 1), torch.ones(4_000, 1), random)
+    rng = torch.Generator().manual_seed(0)
+    seen = look_at_critic(_Square(), torch.zeros(4_000, 1), torch.ones(4_000, 1), rng)
     assert seen["slope_real"] == 0
     assert seen["slope_between"] == pytest.approx(1.0, abs=0.05)
 
@@ -116,24 +116,25 @@ class _Square(nn.Module):
         return x.square().sum(1)
 
 
-def test_bad_inputs() -> None:
+ZEROS, NAN = torch.zeros(3), torch.tensor([float("nan")])
+MINUS = torch.tensor([1.0, -1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "error", "words"),
+    [
+        (wasserstein_1d, (torch.zeros(3, 1), ZEROS), ValueError, "x must be"),
+        (wasserstein_1d, (ZEROS, torch.zeros(0)), ValueError, "y must be"),
+        (wasserstein_1d, (NAN, ZEROS), ValueError, "x must be finite"),
+        (wasserstein_1d, ([1, 2], ZEROS), TypeError, "x must be"),
+        (wasserstein_1d, (ZEROS, ZEROS, torch.ones(2)), ValueError, "x_weights"),
+        (wasserstein_1d, (ZEROS, ZEROS, torch.ones(3), MINUS), ValueError, "y_weights"),
+        (wasserstein_1d, (ZEROS, ZEROS, ZEROS), ValueError, "x_weights.*all 0"),
+        (wasserstein_gaussians, (0, 1, 0, -1), ValueError, "std_2"),
+        (look_at_critic, (nn.Flatten(0), ZEROS[:2], ZEROS), ValueError, "one shape"),
+    ],
+)
+def test_bad_inputs(function, arguments, error, words) -> None:
     """Each error names the argument."""
-    x = torch.zeros(3)
-    for name, arguments in {
-        "x": (torch.zeros(3, 1), x),
-        "y": (x, torch.zeros(0)),
-        "x_weights": (x, x, torch.ones(2)),
-        "y_weights": (x, x, torch.ones(3), torch.tensor([1.0, -1.0, 1.0])),
-    }.items():
-        with pytest.raises(ValueError, match=name):
-            wasserstein_1d(*arguments)
-    with pytest.raises(ValueError, match="all 0"):
-        wasserstein_1d(x, x, torch.zeros(3))
-    with pytest.raises(TypeError, match="x must be"):
-        wasserstein_1d([1, 2], x)
-    with pytest.raises(ValueError, match="x must be finite"):
-        wasserstein_1d(torch.tensor([float("nan")]), x)
-    with pytest.raises(ValueError, match="std_2"):
-        wasserstein_gaussians(0, 1, 0, -1)
-    with pytest.raises(ValueError, match="one shape"):
-        look_at_critic(nn.Flatten(0), torch.zeros(2, 1), torch.zeros(3, 1))
+    with pytest.raises(error, match=words):
+        function(*arguments)

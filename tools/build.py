@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from tools.lint import lint
 from tools.notebooks import NotebookError, clean, execute, find, go_headless, write
+from tools.start import start
 
 
 def pictures(path: Path, notebook: NotebookNode) -> dict[Path, bytes]:
@@ -69,4 +70,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

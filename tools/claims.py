@@ -10,11 +10,13 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tools.notebooks import ROOT, write_whole
+from tools.start import start
 
 CLAIMS = ROOT / "benchmarks" / "results" / "claims.csv"
 COLUMNS = ("notebook", "claim", "relation", "bound", "seed", "value", "seconds", "machine")
@@ -34,6 +36,15 @@ def load() -> list[Row]:
             {**row, "seed": int(row["seed"]), "value": float(row["value"])}
             for row in csv.DictReader(file)
         ]
+
+
+def longest_first(paths: Iterable[Path]) -> list[Path]:
+    """Sort notebooks by the seconds that they took in the last study, those without any first.
+
+    Where several run at a time, none is then left to run alone at the end.
+    """
+    known = {row["notebook"]: float(row["seconds"]) for row in load()}
+    return sorted(paths, key=lambda path: -known.get(path.stem, math.inf))
 
 
 def store(rows: Iterable[Row]) -> None:
@@ -231,4 +242,4 @@ def _line(s: Summary) -> str:
 
 
 if __name__ == "__main__":
-    write_tables()
+    start(write_tables)

@@ -1,7 +1,8 @@
 """`course.py colab`: notebooks that carry the course inside, and badges that open them on Colab.
 
-A bundle is a notebook whose first code cell holds the package, its weights, the data and the stored
-tables as text. It unpacks them beside the notebook and installs nothing.
+Every notebook begins with the same cell, which finds the course; `first_cell` has its text. A
+bundle is a notebook whose first code cell holds the package, its weights, the data and the stored
+tables instead. It unpacks them beside the notebook and installs nothing.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.notebooks import ROOT, NotebookError, find, read, write
+from tools.notebooks import ROOT, NotebookError, find, fold, read, write
+from tools.start import start
 
 BUNDLES = ROOT / "colab"
 MAX_BYTES = 10_000_000
@@ -27,11 +29,35 @@ NOTE = (
     "*This copy has the course's package and data inside its first code cell. It runs wherever "
     "there are PyTorch and Jupyter, on Colab for one.*"
 )
-FIRST_CELL = '''\
+FIRST_CELL = """\
+# @title Find the course's package and data
+{imports}
+sys.path[:0] = [str(p) for p in (Path.cwd(), *Path.cwd().parents) if (p / "dqngan_lib").is_dir()]
+{fetching}package = find_spec("dqngan_lib")
+if not package or not package.origin:
+    raise SystemExit(
+        "The package dqngan_lib is not here: open the notebook in the course's folder, or take its "
+        "copy with everything inside, which `python3 course.py colab NN` writes (docs/colab.md)."
+    )
+folder = Path(package.origin).parents[1]
+"""
+"""The first code cell of every notebook."""
+IMPORTS = ["import sys", "from importlib.util import find_spec", "from pathlib import Path"]
+FETCHING = """\
+if not getattr(find_spec("dqngan_lib"), "origin", None):  # the notebook is alone, as on Colab
+    os.environ.setdefault("COURSE_URL", "https://github.com/{repository}.git")
+    address = "https://raw.githubusercontent.com/{repository}/{branch}/fetch_course.py"
+    try:
+        exec(urlopen(address).read())
+    except OSError as error:
+        raise SystemExit(f"The course cannot be fetched from {{address}}: {{error}}") from None
+"""
+"""What it does besides where there is a badge. `fetch_course.py` says how to do it by hand."""
+FETCHED = re.compile(r"githubusercontent\.com/([\w.-]+/[\w.-]+)/(\S+)/fetch_course\.py")
+PACKED_CELL = '''\
 # @title The course's package and data, packed into this cell. It unpacks and installs nothing.
 import base64
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -42,9 +68,9 @@ PACKED = """
 folder = Path.cwd() / "dqngan-course"
 zipfile.ZipFile(io.BytesIO(base64.b64decode(PACKED))).extractall(folder)
 sys.path.insert(0, str(folder))
-# os.environ["COURSE_CHECKPOINTS"] = "/content/drive/MyDrive/dqngan"  # for long runs: see README
 '''
-URL_LINE = re.compile(r'os\.environ\.get\("COURSE_URL", "[^"]*"\)')
+LINK, LINK_IN_BUNDLE = "](../dqngan_lib/", "](dqngan-course/dqngan_lib/"
+"""How a link to a file of the package begins; the first cell of a bundle unpacks the file."""
 BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
 ADDRESS = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -87,6 +113,31 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+# --- the first cell ---
+
+
+def first_cell(repository: str | None = None, branch: str = "main") -> str:
+    """Return the source of the first code cell.
+
+    Args:
+        repository: Where a lonely notebook fetches the course, "owner/name" on GitHub; None for
+            one that only looks.
+        branch: The branch with the `fetch_course.py` to run.
+    """
+    imports, fetching = list(IMPORTS), ""
+    if repository:
+        imports += ["import os", "from urllib.request import urlopen"]
+        fetching = FETCHING.format(repository=repository, branch=branch)
+    lines = sorted(imports, key=lambda line: (line.startswith("from"), line))
+    return FIRST_CELL.format(imports="\n".join(lines) + "\n", fetching=fetching).rstrip()
+
+
+def is_first_cell(source: str) -> bool:
+    """Tell whether this is the first code cell as the course has it, with a badge or without."""
+    badge = FETCHED.search(source)
+    return source == first_cell(*(badge.groups() if badge else ()))
+
+
 # --- bundles ---
 
 
@@ -99,10 +150,12 @@ def bundle(path: Path) -> NotebookNode:
     notebook = read(path)
     cell = _first_code_cell(notebook, path.name)
     text = base64.encodebytes(pack(files_for(path))).decode()
-    cell.source = FIRST_CELL.format(packed=text.rstrip()).rstrip()
+    cell.source = PACKED_CELL.format(packed=text.rstrip()).rstrip()
     cell.outputs = []
-    # Closed in Colab and in JupyterLab: nobody wants to see three megabytes of letters.
-    cell.metadata = NotebookNode({"cellView": "form", "jupyter": {"source_hidden": True}})
+    fold(cell)  # nobody wants to see three megabytes of letters
+    for text in notebook.cells:
+        if text.cell_type == "markdown":
+            text.source = text.source.replace(LINK, LINK_IN_BUNDLE)
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{NOTE}\n{BADGE.sub('', rest)}"
     return notebook
@@ -143,7 +196,7 @@ def _first_code_cell(notebook: NotebookNode, name: str) -> NotebookNode:
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            if "dqngan_lib" in cell.source and "sys.path.insert" in cell.source:
+            if "dqngan_lib" in cell.source and "sys.path" in cell.source:
                 return cell
             break
     raise NotebookError(f"the first code cell of {name} does not find dqngan_lib")
@@ -163,9 +216,7 @@ def set_badge(notebook: NotebookNode, name: str, repository: str | None, branch:
     """
     title = notebook.cells[0]
     title.source = BADGE.sub("", title.source)
-    address = f"https://github.com/{repository}.git" if repository else ""
-    cell = _first_code_cell(notebook, name)
-    cell.source = URL_LINE.sub(f'os.environ.get("COURSE_URL", "{address}")', cell.source)
+    _first_code_cell(notebook, name).source = first_cell(repository, branch)
     if repository:
         colab = "https://colab.research.google.com"
         target = f"{colab}/github/{repository}/blob/{branch}/notebooks/{name}"
@@ -175,4 +226,4 @@ def set_badge(notebook: NotebookNode, name: str, repository: str | None, branch:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

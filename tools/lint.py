@@ -9,20 +9,39 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.notebooks import KEPT_IN_CELLS, METADATA, NotebookError, first_line, read
+from tools.colab import is_first_cell
+from tools.notebooks import (
+    FOLDED,
+    FOLDED_TAG,
+    KEPT_IN_CELLS,
+    METADATA,
+    NotebookError,
+    first_line,
+    read,
+)
 
 MAX_BYTES = 500_000
 MAX_LINES = 25
 IGNORE_OUTPUT = "nbval-ignore-output"
-TAGS = {"exercise", "raises-exception", "gallery", "readme", IGNORE_OUTPUT}
+TAGS = {"exercise", "raises-exception", "gallery", "readme", IGNORE_OUTPUT, FOLDED_TAG}
 """Tags in use. Others are typing errors, or would make nbval skip the cell."""
 
 SPEAKING = {"print", "claim", "display", "show", "table", "film", "check", "hint", "solution"}
 """Functions, and methods such as `plots.show`, whose call leaves an output."""
+
+TITLE = re.compile(r"# @title \w.+")
+"""The first line of a folded cell. Colab and JupyterLab show it where the source would be."""
+BEGINNING = {"torch.set_num_threads(1)", "seed = seed_everything(0)", "data = digits()"}
+"""What may stand below the imports in a folded cell."""
+DRAWS = re.compile(r"(draw|show)(_|$)")
+"""Functions whose name says enough: a visible cell may call one that a folded cell defines."""
+LESSON = {"claim", "check", "hint", "solution"}
+"""Functions whose call a reader must see."""
 
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 CHANGING = ("application/vnd.jupyter.widget-view+json", "application/javascript", "image/gif")
@@ -34,6 +53,7 @@ _LOCAL_PATH = re.compile(
     r"|file:///"
 )
 _MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\(\s*([^)\s]+)[^)]*\)")
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(\s*([^)\s]+)[^)]*\)")
 _CODE_FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _EXERCISE = re.compile(r"\d\d\.\d+")
 _NBVAL_COMMENT = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_\w+)\s*$", re.MULTILINE)
@@ -52,8 +72,8 @@ def lint(path: Path) -> list[str]:
         notebook = read(path)
     except NotebookError as error:
         return [str(error)]
-    problems = [*_size(path), *_images_exist(path, notebook)]
-    for rule in (_whole, _ids, _headings, _execution_counts, _exercises):
+    problems = [*_size(path), *_images_exist(path, notebook), *_links_lead(path, notebook)]
+    for rule in (_whole, _ids, _headings, _execution_counts, _exercises, _first_cell, _folds):
         problems.extend(rule(notebook))
     for index, cell in enumerate(notebook.cells):
         rules = (_any_cell, _code_cell) if cell.cell_type == "code" else (_any_cell, _text_cell)
@@ -85,6 +105,16 @@ def _images_exist(path: Path, notebook: NotebookNode) -> Iterator[Problem]:
             local = not re.match(r"https?:|data:|attachment:", source)
             if local and not (path.parent / source).is_file():
                 yield index, f"there is no picture {source!r}"
+
+
+def _links_lead(path: Path, notebook: NotebookNode) -> Iterator[Problem]:
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "markdown":
+            continue
+        for target in _LINK.findall(_CODE_FENCE.sub("", cell.source)):
+            local = target.partition("#")[0]
+            if not re.match(r"\w+:", target) and not (path.parent / local).exists():
+                yield index, f"the link to {target!r} leads nowhere"
 
 
 def _whole(notebook: NotebookNode) -> Iterator[Problem]:
@@ -155,6 +185,81 @@ def _exercises(notebook: NotebookNode) -> Iterator[Problem]:
             yield index, f"exercise {number} is never checked"
 
 
+def _first_cell(notebook: NotebookNode) -> Iterator[Problem]:
+    code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    if not any(re.search(r"^(from|import) dqngan_lib", c.source, re.MULTILINE) for _, c in code):
+        return
+    index, cell = code[0]
+    if not is_first_cell(cell.source) or not _folded(cell):
+        yield index, "the first code cell is not the folded one of `tools/colab.py`"
+
+
+def _folded(cell: NotebookNode) -> bool:
+    return FOLDED_TAG in cell.metadata.get("tags", [])
+
+
+def _folds(notebook: NotebookNode) -> Iterator[Problem]:
+    """Check what is hidden: plumbing, figures and tables, and nothing that the lesson needs."""
+    hidden: dict[str, int] = {}
+    for index, cell in enumerate(notebook.cells):
+        closed = {key: cell.metadata[key] for key in FOLDED if key in cell.metadata}
+        if closed != (FOLDED if _folded(cell) else {}):
+            yield index, f"a folded cell has both the tag {FOLDED_TAG!r} and {FOLDED}"
+        if _folded(cell) and cell.cell_type != "code":
+            yield index, "only the source of a code cell is folded"
+        if cell.cell_type != "code":
+            continue
+        with suppress(SyntaxError):  # that is another rule's business
+            tree = _parsed(cell)
+            if is_first_cell(cell.source):
+                continue
+            if _folded(cell):
+                yield from ((index, what) for what in _fold(cell, tree))
+                if not _imports(tree):
+                    hidden |= dict.fromkeys(_made(tree), index)
+                continue
+            for node in tree.body:
+                stored = {n.id for n in ast.walk(node) if _is_name(n, ast.Store)} | _arguments(node)
+                loaded = {n.id for n in ast.walk(node) if _is_name(n, ast.Load)}
+                for name in sorted((loaded - stored) & hidden.keys()):
+                    yield hidden.pop(name), f"it is folded, and cell {index + 1} uses its {name}"
+                hidden = {name: at for name, at in hidden.items() if name not in stored}
+
+
+def _fold(cell: NotebookNode, tree: ast.Module) -> Iterator[str]:
+    """Check a folded cell by itself."""
+    if not TITLE.match(cell.source):
+        yield "it is folded and does not begin with `# @title …`, which says what it does"
+    called = {getattr(n, "id", None) for n in ast.walk(tree)}
+    if "exercise" in cell.metadata or LESSON & called:
+        yield "it is folded and has a claim, an exercise or a check in it"
+    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    draws = defined and all(DRAWS.match(name) for name in defined)
+    if not (cell.outputs or _imports(tree) or draws):
+        yield "it is folded and neither shows anything nor imports anything"
+
+
+def _imports(tree: ast.Module) -> bool:
+    """Tell whether a cell does nothing but import and begin."""
+    others = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return len(others) < len(tree.body) and {ast.unparse(node) for node in others} <= BEGINNING
+
+
+def _made(tree: ast.Module) -> set[str]:
+    """Return the names that a cell leaves behind, but for functions that draw."""
+    made = {n.id for node in tree.body for n in ast.walk(node) if _is_name(n, ast.Store)}
+    defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    return made | {name for name in defined if not DRAWS.match(name)}
+
+
+def _arguments(node: ast.AST) -> set[str]:
+    return {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+
+
+def _is_name(node: ast.AST, context: type) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, context)
+
+
 def _any_cell(cell: NotebookNode) -> Iterator[str]:
     extra = sorted(set(cell.metadata) - set(KEPT_IN_CELLS))
     if extra:
@@ -183,7 +288,7 @@ def _code_cell(cell: NotebookNode) -> Iterator[str]:
     lines = cell.source.count("\n") + 1
     if not cell.source.strip():
         yield "the code cell is empty"
-    if lines > MAX_LINES:
+    if lines > MAX_LINES + _folded(cell):  # its title does not count
         yield f"{lines} lines, over the limit of {MAX_LINES}"
     if _NBVAL_COMMENT.search(cell.source):
         yield "nbval is told what to do by a comment: use a tag"
@@ -198,13 +303,17 @@ def _code_cell(cell: NotebookNode) -> Iterator[str]:
 def _speaks(cell: NotebookNode) -> Iterator[str]:
     """Say so when a cell must have an output, by what it calls, and has none."""
     try:
-        # A comment keeps the place of lines that only IPython understands.
-        tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE))
+        tree = _parsed(cell)
     except SyntaxError as error:
         yield f"it is not Python: {error.msg}, line {error.lineno}"
         return
     if not cell.outputs and _must_speak(tree):
         yield "it prints, claims or displays something, but there is no output"
+
+
+def _parsed(cell: NotebookNode) -> ast.Module:
+    # A statement keeps the place of lines that only IPython understands.
+    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE))
 
 
 def _must_speak(tree: ast.Module) -> bool:

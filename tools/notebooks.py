@@ -20,7 +20,13 @@ CELL_TIMEOUT = 1800
 what hangs and spares a slow machine."""
 
 KEPT_IN_CELLS = ("tags", "exercise", "jupyter", "cellView")
-"""The metadata of cells that people write; the last two hide a cell's source in Lab and Colab."""
+"""The metadata of cells that people write."""
+
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
+"""The metadata that fold a cell's source, in Colab and in JupyterLab. One click opens it."""
+
+FOLDED_TAG = "hide-input"
+"""The tag that does the same in a web edition made by MyST-NB or Jupyter Book."""
 
 METADATA = {
     # The name that JupyterLab writes too, so that opening a notebook does not change it.
@@ -213,6 +219,12 @@ def clean(notebook: NotebookNode) -> None:
         seen.add(cell.id)
         if cell.cell_type == "code":
             cell.outputs = _clean_outputs(cell.outputs)
+
+
+def fold(cell: NotebookNode) -> None:
+    """Close a cell's source, in place. Its first line should say what it does."""
+    tags = [tag for tag in cell.metadata.get("tags", []) if tag != FOLDED_TAG]
+    cell.metadata.update(FOLDED, tags=[*tags, FOLDED_TAG])
 
 
 def _clean_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:

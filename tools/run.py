@@ -5,6 +5,7 @@ import sys
 import time
 
 from tools.notebooks import NotebookError, execute, find, go_headless
+from tools.start import start
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,4 +27,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 
 from tools.cells import Cell, courses, parse
 from tools.notebooks import NOTEBOOKS, ROOT, NotebookError, execute, find, go_headless, read, write
+from tools.start import start
 
 SOLUTIONS = ROOT / "solutions"
 NOTE = "**Teacher's copy, with solutions. Not for handing out.**"
@@ -187,4 +188,4 @@ def _lines(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

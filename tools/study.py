@@ -10,9 +10,7 @@ import argparse
 import hashlib
 import io
 import json
-import math
 import multiprocessing
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,9 +21,12 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from dqngan_lib.course.installation import machine
-from tools.claims import Row, claim_of, load, margin, store, table, write_tables
+from tools.claims import Row, claim_of, load, longest_first, margin, store, table, write_tables
 from tools.notebooks import ROOT, NotebookError, execute, find, go_headless, read, write_whole
+from tools.start import start
 
 BENCHMARKS = ROOT / "benchmarks"
 PROGRESS = ROOT / ".cache" / "study.json"
@@ -131,8 +132,8 @@ def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Result]]:
             print(f"{path.name}, seed {seed}")
             yield (path, seed), run_seed(path, seed)
         return
-    known = {row["notebook"]: float(row["seconds"]) for row in load()}
-    tasks = sorted(tasks, key=lambda task: -known.get(task[0].stem, math.inf))
+    order = longest_first({path for path, _ in tasks})
+    tasks = sorted(tasks, key=lambda task: order.index(task[0]))
     # Fresh processes: a fork would take over torch's threads in a state of its own.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
@@ -170,7 +171,7 @@ def keep(path: Path, seed: int, rows: list[Row], broken: list[str], state: str) 
         return row["seed"] != seed and (not whole or claim_of(row) in made)
 
     # Another study may have written since: what is not this run's stays as it is now.
-    with alone():
+    with only_writer():
         store([row for row in load() if stays(row)] + rows)
         progress = load_progress()
         before = progress.get(path.stem, {})
@@ -222,27 +223,19 @@ def is_row_of(evalue: str, row: Row) -> bool:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Keep every other study from writing meanwhile, by a file that only one can make.
+def only_writer() -> Iterator[None]:
+    """Keep every other study from writing meanwhile; the system opens the lock of one that dies.
 
     Raises:
-        NotebookError: The file stays: another study was ended in the middle of its writing.
+        NotebookError: Another study did not come to the end of its writing.
     """
-    lock = PROGRESS.with_suffix(".lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            if time.monotonic() > until:
-                raise NotebookError(f"{lock} is there: if no other study runs, delete it") from None
-            time.sleep(0.05)
+    file = PROGRESS.with_suffix(".lock")
+    file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield
-    finally:
-        lock.unlink()
+        with FileLock(file, timeout=PATIENCE):
+            yield
+    except Timeout:
+        raise NotebookError(f"another study has kept {file} locked for {PATIENCE} s") from None
 
 
 def load_progress() -> dict[str, Any]:
@@ -251,7 +244,4 @@ def load_progress() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dqngan_lib.exercises import judge
 from tools.notebooks import NOTEBOOKS, ROOT, read, write_whole
+from tools.start import start
 
 GUIDE = ROOT / "docs" / "teaching.md"
 PLANS = {
@@ -154,4 +155,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

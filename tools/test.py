@@ -1,6 +1,7 @@
 """`course.py test`: ruff, the unit tests, and every notebook under nbval, each with its verdict.
 
-With notebooks named, those alone are tested: ruff, their form, and nbval.
+With notebooks named, those alone are tested: ruff, their form, and nbval. The tests run on all
+cores, as many at a time as the memory allows.
 """
 
 import argparse
@@ -13,12 +14,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dqngan_lib.course.hardware import cores
+from dqngan_lib.course.hardware import cores, memory_gb
+from tools.claims import longest_first
 from tools.lint import lint
 from tools.notebooks import CELL_TIMEOUT, ROOT, NotebookError, find, go_headless
+from tools.start import start
 
-MOST_WORKERS = 4
-"""Each holds a kernel with torch in it, up to a gigabyte of memory."""
+WORKER_GB = 2
+"""Memory for one worker: it holds torch, and a kernel beside it holds torch again."""
+
+DURATIONS = ("--durations=10", "--durations-min=5")
+"""Where the time went, in the log of every run."""
 
 Verdict = tuple[bool, str]
 """Whether a part passed, and what to say of it in the summary."""
@@ -28,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the parts, print a line for each, and return 0 when all passed."""
     parser = argparse.ArgumentParser(prog="course.py test", description=__doc__)
     parser.add_argument("notebooks", nargs="*", help="test these alone: 02, 02_dqn, a path, …")
-    parser.add_argument("--fast", action="store_true", help="leave the notebooks out")
+    parser.add_argument(
+        "--fast", action="store_true", help="leave out the notebooks and the slow unit tests"
+    )
     options = parser.parse_args(arguments)
     if options.fast and options.notebooks:
         parser.error("--fast leaves the notebooks out, so none can be named")
@@ -46,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.notebooks:
         parts["form"] = lambda: form(paths)
     else:
-        parts["unit tests"] = lambda: module("pytest", "tests")
+        parts["unit tests"] = lambda: module("pytest", *unit_options(fast=options.fast))
     if paths:
         parts["notebooks"] = lambda: module("pytest", *nbval_options(paths))
     return summary({name: timed(name, part) for name, part in parts.items()})
@@ -90,6 +98,15 @@ def form(paths: list[Path]) -> Verdict:
     return not problems, f"{len(problems)} problems" if problems else "no problem"
 
 
+def unit_options(*, fast: bool) -> list[str]:
+    """Return the options with which pytest runs the unit tests, without the slow ones if `fast`."""
+    options = ["tests", *(["-m", "not slow"] if fast else []), *DURATIONS]
+    if at_a_time() > 1:
+        # Each worker begins with a stretch of neighbours, which share what a file sets up.
+        options += ["-n", str(at_a_time()), "--dist", "worksteal"]
+    return options
+
+
 def nbval_options(paths: list[Path]) -> list[str]:
     """Return the options with which pytest runs notebooks and compares their outputs."""
     options = [
@@ -99,15 +116,22 @@ def nbval_options(paths: list[Path]) -> list[str]:
         f"--nbval-cell-timeout={CELL_TIMEOUT}",
         # nbval asks for this option alone whether to write in colours.
         f"--color={'yes' if sys.stdout.isatty() else 'no'}",
-        # Where the time went, in the log of every run.
-        "--durations=5",
-        "--durations-min=5",
+        *DURATIONS,
     ]
-    workers = min(cores(), len(paths), MOST_WORKERS)
-    if workers > 1 and importlib.util.find_spec("xdist"):
+    workers = min(at_a_time(), len(paths))
+    if workers > 1:
         # The cells of one notebook need one kernel, so a notebook stays with one worker.
-        options += ["-n", str(workers), "--dist", "loadfile"]
+        options += ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
+        paths = longest_first(paths)
     return options + [str(path) for path in paths]
+
+
+def at_a_time() -> int:
+    """Return how many workers of pytest the cores and the memory allow, >= 1."""
+    if not importlib.util.find_spec("xdist"):
+        return 1
+    memory = memory_gb()
+    return cores() if memory is None else max(1, min(cores(), memory // WORKER_GB))
 
 
 def timed(name: str, part: Callable[[], Verdict]) -> tuple[bool, str, float]:
@@ -127,7 +151,4 @@ def summary(results: dict[str, tuple[bool, str, float]]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)

@@ -1,5 +1,6 @@
 """Checks of arguments and settings: each error names the argument and what is allowed."""
 
+from contextlib import suppress
 from dataclasses import fields
 from numbers import Integral, Real
 
@@ -61,29 +62,45 @@ def positive_sizes(**sizes: int) -> None:
         whole(name, size, 1)
 
 
+def whole_numbers(name: str, values: Tensor, count: int, most: int) -> Tensor:
+    """Return `count` whole numbers from 0 to `most` as int64, or say what is wrong with them."""
+    values = torch.as_tensor(values)
+    fits = values.shape == (count,) and not values.is_floating_point()
+    if not fits or not ((values >= 0) & (values <= most)).all():
+        got = f"{values}, {values.dtype}" if values.is_floating_point() else values
+        raise ValueError(f"{name} must hold {count} whole numbers from 0 to {most}; got {got}")
+    return values.long()
+
+
+def float_tensor(name: str, values: Tensor) -> None:
+    """Raise an error unless a value is a tensor of float numbers."""
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        raise TypeError(f"{name} must be a float tensor; got {kind_of(values)}")
+
+
+def finite(name: str, values: Tensor) -> None:
+    """Raise an error if a tensor holds NaN or infinity."""
+    if not values.isfinite().all():
+        raise ValueError(f"{name} must be finite; it holds NaN or infinity")
+
+
 def numbers(name: str, values: Tensor) -> Tensor:
     """Return a float tensor or array as float64 on the CPU, without its gradient."""
     if not isinstance(values, Tensor):
-        try:
+        with suppress(TypeError, ValueError, RuntimeError):  # what is no array is refused below
             values = torch.as_tensor(values)
-        except (TypeError, ValueError, RuntimeError):
-            raise TypeError(f"{name} must be a float tensor; got {kind_of(values)}") from None
-    if not values.is_floating_point():
-        raise TypeError(f"{name} must be a float tensor; got {values.dtype}")
-    values = values.detach().cpu().double()
-    if not values.isfinite().all():
-        raise ValueError(f"{name} must be finite; it holds NaN or infinity")
-    return values
+    float_tensor(name, values)
+    finite(name, values)
+    return values.detach().cpu().double()
 
 
 def points(name: str, values: Tensor, least: int = 1, flatten: bool = False) -> Tensor:
     """Return points `(n, d)` in float64, or images as such points when `flatten` is true."""
     values = numbers(name, values)
-    if values.ndim < 2 or (values.ndim > 2 and not flatten) or 0 in values.shape[1:]:
-        shape = "(n, …)" if flatten else "(n, d)"
-        raise ValueError(f"{name} must have shape {shape}; got {tuple(values.shape)}")
-    if len(values) < least:
-        raise ValueError(f"{name} must have at least {least} rows; got {len(values)}")
+    shape, wanted = tuple(values.shape), "(n, …)" if flatten else "(n, d)"
+    fits = (len(shape) == 2 or (len(shape) > 2 and flatten)) and 0 not in shape[1:]
+    require(fits, name, shape, f"of shape {wanted}")
+    require(len(values) >= least, name, len(values), f"at least {least} rows")
     return values.flatten(1)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dqngan_lib.course.arguments import require
+
 CHECKSUMS = {
     "mnist10k.npz": "0217e13bd0668deb198aa7d305edbf0331eb89f8a6e7dd226e03d1aa3a9bd4ef",
     "mni152_t1_slices.npz": "9b73204b6e651ed3ec9732463df54988910b87bc24506e799f8a1e56dc90f5a1",
@@ -50,6 +52,18 @@ def data_folder() -> Path:
     return Path(os.environ.get("COURSE_DATA") or Path(__file__).resolve().parents[2] / "data")
 
 
+def check_file(path: Path, sha256: str, or_else: str = "") -> None:
+    """Raise an error that says what to do unless a file is there and has this SHA-256."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: copy it from the course's repository{or_else}")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"{path} is damaged: expected SHA-256 {sha256}, found {found}. "
+            f"Copy it again from the course's repository."
+        )
+
+
 def load_arrays(name: str) -> dict[str, np.ndarray]:
     """Load the arrays of one file in `data/` after comparing its checksum.
 
@@ -60,19 +74,9 @@ def load_arrays(name: str) -> dict[str, np.ndarray]:
         FileNotFoundError: The file is missing.
         ValueError: The name is unknown, or the file is damaged.
     """
-    if name not in CHECKSUMS:
-        raise ValueError(f"name must be one of {sorted(CHECKSUMS)}; got {name!r}")
+    require(name in CHECKSUMS, "name", name, f"one of {sorted(CHECKSUMS)}")
     path = data_folder() / name
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: copy it from the course's repository, or set COURSE_DATA"
-        )
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != CHECKSUMS[name]:
-        raise ValueError(
-            f"{path} is damaged: expected SHA-256 {CHECKSUMS[name]}, found {found}. "
-            f"Copy it again from the course's repository."
-        )
+    check_file(path, CHECKSUMS[name], ", or set COURSE_DATA")
     with np.load(path, allow_pickle=False) as arrays:
         return {key: arrays[key] for key in arrays.files}
 
@@ -90,8 +94,7 @@ def digits(side: int = 28) -> Digits:
     Raises:
         ValueError: `side` is not one of these.
     """
-    if side not in (28, 16, 14, 7):
-        raise ValueError(f"side must be 28, 16, 14 or 7; got {side!r}")
+    require(side in (28, 16, 14, 7), "side", side, "28, 16, 14 or 7")
     arrays = load_arrays("mnist10k.npz")
     order = np.random.default_rng(0).permutation(len(arrays["labels"]))
     images = torch.from_numpy(arrays["images"][order]).unsqueeze(1).float() / 255
@@ -146,8 +149,7 @@ def full_dataset(name: str, folder: str | Path, download: bool = False) -> Digit
     """
     from torchvision import datasets
 
-    if name not in ("MNIST", "FashionMNIST"):
-        raise ValueError(f"name must be 'MNIST' or 'FashionMNIST'; got {name!r}")
+    require(name in ("MNIST", "FashionMNIST"), "name", name, "'MNIST' or 'FashionMNIST'")
     dataset, raw = getattr(datasets, name), Path(folder) / name / "raw"
     files = [raw / Path(packed).stem for packed, _ in dataset.resources]
     for file in files:

@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from dqngan_lib.course.arguments import require
+
 
 @dataclass(frozen=True)
 class Results:
@@ -29,10 +31,8 @@ class Results:
             ValueError: There is no such variant, or it has no such column.
         """
         rows = [row for row in self.rows if row["variant"] == variant]
-        if not rows:
-            raise ValueError(f"variant must be one of {self.variants}; got {variant!r}")
-        if name not in rows[0]:
-            raise ValueError(f"name must be one of {list(rows[0])}; got {name!r}")
+        require(bool(rows), "variant", variant, f"one of {self.variants}")
+        require(name in rows[0], "name", name, f"one of {list(rows[0])}")
         return [x for x in (float(row[name]) for row in rows) if not math.isnan(x)]
 
     def mean(self, variant: str, name: str) -> float:

@@ -5,6 +5,7 @@ import math
 import operator
 import os
 import random
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,13 @@ def claim(
     measured = f"(measured {_four_digits(value) if math.isfinite(value) else value})"
     if not (holds and math.isfinite(value)):
         raise AssertionError(f"✗ {text} {measured}")
-    print(f"✓ {text} {measured}")
+    say(f"✓ {text} {measured}")
+
+
+def say(text: str) -> None:
+    """Print text, with a ? for each sign that the output lacks: on Windows a file may have no ✓."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
 
 
 def _one_number(name: str, value: Any) -> float:

@@ -1,4 +1,4 @@
-"""Deep Q-Networks (Mnih et al. 2015): the target and the agent; `dqn_training` has the loop."""
+"""Deep Q-Networks (Mnih et al. 2015): the target and the agent; `training` has the loop."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -55,13 +55,14 @@ def backup_value(
                 "backup='double' needs online_next_q_values of the shape of next_q_values, "
                 f"{tuple(next_q_values.shape)}"
             )
-        action = online_next_q_values.argmax(1, keepdim=True)
+        # Q_target(s′, argmaxₐ Q_online(s′, a)): one network chooses, the other one values.
+        action = online_next_q_values.argmax(1, keepdim=True)  # (batch, 1, …)
         return next_q_values.gather(1, action).squeeze(1)
     if backup == "max":
-        return next_q_values.max(1).values
+        return next_q_values.max(1).values  # maxₐ Q(s′, a), (batch, …)
     if backup == "soft":
-        if not temperature > 0:
-            raise ValueError(f"temperature must be > 0; got {temperature!r}")
+        require(temperature > 0, "temperature", temperature, "> 0")
+        # α log Σₐ exp(Q(s′, a) / α); logsumexp does not overflow.
         return temperature * torch.logsumexp(next_q_values / temperature, 1)
     raise ValueError(f"backup must be 'max', 'double' or 'soft'; got {backup!r}")
 
@@ -69,9 +70,10 @@ def backup_value(
 def td_target(
     reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float | Tensor
 ) -> Tensor:
-    """Return y = r + γ (1 − terminated) V(s′), the number that Q(s, a) is moved towards.
+    """Return y = r + γ (1 − terminated) V(s′), which Q(s, a) is moved towards.
 
-    Truncation is no argument here: an episode that was cut off is bootstrapped like any other.
+    That is yⱼ in algorithm 1 of Mnih et al. (2015), with V(s′) = maxₐ Q(s′, a). Truncation is no
+    argument: an episode that was cut off is bootstrapped like any other.
 
     Args:
         reward: `(batch,)` or `(batch, height, width)`.
@@ -95,20 +97,9 @@ def td_target(
         )
     if not ((discount >= 0) & (discount <= 1)).all():
         raise ValueError(f"discount must be from 0 to 1; got {discount}")
-    going_on = discount * ~terminated.bool()
+    going_on = discount * ~terminated.bool()  # γ, but 0 where nothing follows: (batch,)
+    # With pixels (batch, 1, 1): the end of an episode is the end for all of its pixels.
     return reward + going_on.reshape(-1, *[1] * (reward.dim() - 1)) * next_value
-
-
-def linear_schedule(step: int, start: float, end: float, steps: int) -> float:
-    """Return a value that falls (or rises) in a straight line and then stays.
-
-    Args:
-        step: Now, from 0.
-        start: The value at step 0.
-        end: The value at `steps` and after.
-        steps: How long the change takes; with 0 the value is `end` from the beginning.
-    """
-    return end if step >= steps else start + (end - start) * step / steps
 
 
 @dataclass
@@ -156,7 +147,7 @@ class DQN:
     Args:
         q_network: From observations to Q-values.
         settings: How it learns.
-        seed: Seed of the agent's own random generator, for ε-greedy actions.
+        seed: Seed of the agent's own random numbers, for ε-greedy actions.
     """
 
     def __init__(
@@ -168,7 +159,7 @@ class DQN:
         self.optimizer = torch.optim.Adam(
             q_network.parameters(), self.settings.learning_rate, fused=True
         )
-        self.generator = torch.Generator().manual_seed(int(seed))
+        self.rng = torch.Generator().manual_seed(int(seed))
         self.updates = 0
 
     @torch.no_grad()
@@ -194,26 +185,29 @@ class DQN:
         greedy = q_values.argmax(1)
         if epsilon == 0:
             return greedy
-        anything = torch.randint(q_values.shape[1], greedy.shape, generator=self.generator)
-        explore = torch.rand(greedy.shape, generator=self.generator) < epsilon
+        # With probability ε any action, the greedy one among them; each pixel decides for itself.
+        anything = torch.randint(q_values.shape[1], greedy.shape, generator=self.rng)
+        explore = torch.rand(greedy.shape, generator=self.rng) < epsilon
         return torch.where(explore, anything, greedy)
 
     def target(self, batch: Batch) -> Tensor:
         """Return the TD targets of a batch from `ReplayBuffer.sample`, without gradients."""
+        settings = self.settings
         with torch.no_grad():
             next_observation = as_input(batch["next_observation"], self.q_network)
-            online = self.q_network(next_observation) if self.settings.backup == "double" else None
+            online = self.q_network(next_observation) if settings.backup == "double" else None
+            # V(s′) from the target network, which moves slowly: a target that Q does not chase.
             next_value = backup_value(
                 self.target_network(next_observation),
-                self.settings.backup,
+                settings.backup,
                 online_next_q_values=online,
-                temperature=self.settings.temperature,
+                temperature=settings.temperature,
             )
-            device = next_value.device
-            discount = self.settings.discount ** batch["steps"].to(device)
-            return td_target(
-                batch["reward"].to(device), batch["terminated"].to(device), next_value, discount
+            reward, terminated, steps = (
+                batch[name].to(next_value.device) for name in ("reward", "terminated", "steps")
             )
+            # γⁿ where n rewards were summed (Sutton & Barto 2018, equation 7.1).
+            return td_target(reward, terminated, next_value, settings.discount**steps)
 
     def update(self, batch: Batch) -> Tensor:
         """Take one gradient step on a batch from `ReplayBuffer.sample`.
@@ -227,21 +221,23 @@ class DQN:
         """
         observation = as_input(batch["observation"], self.q_network)
         action = batch["action"].to(observation.device)
+        # Q(s, a) of the actions taken: (batch, actions, …) → (batch, …).
         q_taken = self.q_network(observation).gather(1, action.unsqueeze(1)).squeeze(1)
-        td_error = self.target(batch) - q_taken
+        td_error = self.target(batch) - q_taken  # δ = y − Q(s, a)
         loss = nn.functional.huber_loss(
             td_error,
             torch.zeros_like(td_error),
             reduction="none",
             delta=self.settings.huber_delta,
         ).reshape(len(td_error), -1)
-        if "weight" in batch:
+        if "weight" in batch:  # prioritised replay: wᵢ takes back the bias of the drawing
             loss = loss * batch["weight"].to(loss.device).unsqueeze(1)
         self.optimizer.zero_grad()
         loss.mean().backward()
         nn.utils.clip_grad_norm_(self.q_network.parameters(), self.settings.gradient_clip)
         self.optimizer.step()
         self.updates += 1
+        # Every so often the target network follows: θ⁻ ← θ⁻ + rate · (θ − θ⁻).
         if self.updates % self.settings.target_every == 0:
             self.update_target(self.settings.target_rate)
         return td_error.detach().reshape(len(td_error), -1).mean(1).cpu()
@@ -262,7 +258,7 @@ class DQN:
             "q_network": self.q_network.state_dict(),
             "target_network": self.target_network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
+            "rng": self.rng.get_state(),
             "updates": self.updates,
         }
 
@@ -272,5 +268,5 @@ class DQN:
         self.target_network.load_state_dict(state["target_network"])
         # A copy: unlike a network, an optimiser would go on in the tensors that it is given.
         self.optimizer.load_state_dict(deepcopy(state["optimizer"]))
-        self.generator.set_state(state["generator"])
+        self.rng.set_state(state["rng"])
         self.updates = state["updates"]

@@ -1,11 +1,11 @@
-"""Every network of the course. Part I: from an observation to one Q-value an action."""
+"""The networks of Part I: from an observation to one Q-value for each action."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.course.arguments import positive_sizes, whole
+from dqngan_lib.course.arguments import positive_sizes, require, whole
 
 
 class DuelingHead(nn.Module):
@@ -26,7 +26,8 @@ class DuelingHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map `(batch, features)` to Q-values `(batch, actions)`."""
-        advantage = self.advantage(features)
+        advantage = self.advantage(features)  # (batch, actions); the value is (batch, 1)
+        # Q(s, a) = V(s) + A(s, a) − mean A(s, ·), equation 9
         return self.value(features) + advantage - advantage.mean(1, keepdim=True)
 
 
@@ -58,8 +59,8 @@ class QNetwork(nn.Module):
         for width in hidden:
             positive_sizes(hidden=width)
         divisor = torch.ones(observation_size) if scale is None else torch.as_tensor(scale)
-        if divisor.shape != (observation_size,) or not (divisor > 0).all():
-            raise ValueError(f"scale must be {observation_size} positive numbers; got {scale}")
+        fits = divisor.shape == (observation_size,) and bool((divisor > 0).all())
+        require(fits, "scale", scale, f"{observation_size} positive numbers")
         self.register_buffer("scale", divisor.float())
         layers: list[nn.Module] = []
         for width_in, width_out in zip((observation_size, *hidden), hidden, strict=False):
@@ -87,7 +88,7 @@ class ConvolutionalQNetwork(nn.Module):
         super().__init__()
         positive_sizes(channels=channels, actions=actions)
         whole("side", side, 4)
-        half = (side + 1) // 2
+        half = (side + 1) // 2  # what the second convolution, of stride 2, leaves of a side
         self.layers = nn.Sequential(
             nn.Conv2d(channels, 16, 3, padding=1),
             nn.ReLU(),

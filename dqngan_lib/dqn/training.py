@@ -1,23 +1,18 @@
-"""The loop that trains a DQN: act, remember, learn, evaluate; interrupted and resumed at will."""
+"""The loop that trains a DQN: act, remember, learn; `course.training` has the frame around it."""
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor
 
 from dqngan_lib.course.arguments import make_plain_numbers, require
-from dqngan_lib.course.resume import describe_network, load_run
-from dqngan_lib.course.runtime import progress, save_checkpoint
-from dqngan_lib.course.training import may_be_interrupted, set_learning_rate
-from dqngan_lib.dqn.agent import DQN, linear_schedule
-from dqngan_lib.dqn.replay import Batch, PrioritizedReplayBuffer, ReplayBuffer
-from dqngan_lib.environments.rollout import Rollout
+from dqngan_lib.course.training import Run, describe_network, linear_schedule, set_learning_rate
+from dqngan_lib.dqn.agent import DQN
+from dqngan_lib.dqn.prioritized_replay import PrioritizedReplayBuffer
+from dqngan_lib.dqn.replay import Batch, ReplayBuffer
+from dqngan_lib.environments.rollout import Rollout, Transition
 
 
 @dataclass
@@ -59,18 +54,10 @@ class TrainSettings:
         for name in ("epsilon_start", "epsilon_end", "epsilon_fraction", "learning_rate_end"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
         require(0 <= self.priority_alpha <= 1, "priority_alpha", self.priority_alpha, "from 0 to 1")
-        require(
-            0 <= self.learn_after <= self.capacity,
-            "learn_after",
-            self.learn_after,
-            f"from 0 to capacity={self.capacity}",
-        )
-        require(
-            1 <= self.evaluate_every <= self.steps,
-            "evaluate_every",
-            self.evaluate_every,
-            f"from 1 to steps={self.steps}",
-        )
+        after, most = self.learn_after, self.capacity
+        require(0 <= after <= most, "learn_after", after, f"from 0 to capacity={most}")
+        every, most = self.evaluate_every, self.steps
+        require(1 <= every <= most, "evaluate_every", every, f"from 1 to steps={most}")
 
 
 @dataclass
@@ -118,7 +105,7 @@ def train_dqn(
     from a checkpoint is the same, bit for bit, as one that was never interrupted.
 
     Interrupting (the ■ button, Ctrl-C) is allowed at any time: the agent then holds the best
-    weights so far, and the history says `interrupted`.
+    weights so far, the cell says how far it came, and the history says `interrupted`.
 
     Args:
         agent: The agent; changed in place.
@@ -136,25 +123,17 @@ def train_dqn(
         TypeError: `envs` is a single environment, or `evaluate` no function.
         ValueError: The checkpoint belongs to other settings, another network or another seed.
     """
-    if not callable(evaluate):
-        raise TypeError(f"evaluate must be a function; got {type(evaluate).__name__}")
-    settings = settings or TrainSettings()
-    run = _Run(agent, Rollout(envs), settings, seed, checkpoint)
-    bar = progress(total=settings.steps, label="DQN", start=run.steps_done)
-    with may_be_interrupted(run.history, bar):
-        while run.steps_done < settings.steps and run.history.best_score < settings.stop_score:
-            run.train_piece(bar)
-            run.finish_piece(evaluate(agent))
-            bar.set_postfix(score=f"{run.history.score[-1]:.4g}")
-            if watch is not None:
-                watch(run.history)
-        bar.total = bar.n  # else a run that was good enough early ends in a red bar
-    run.restore_best()
-    return run.history
+    run = _DQNRun(agent, Rollout(envs), settings or TrainSettings(), seed, checkpoint)
+    history = run.train(evaluate, watch)
+    if run.best is not None:
+        agent.update_target(1.0)
+    return history
 
 
-class _Run:
-    """The state of one training run: everything a checkpoint must hold."""
+class _DQNRun(Run):
+    """The rounds of `train_dqn`: one step of all environments, and some gradient steps."""
+
+    made_by, label, unit, keep = "train_dqn", "DQN", "step", "highest"
 
     def __init__(
         self,
@@ -164,141 +143,72 @@ class _Run:
         seed: int,
         checkpoint: str | Path | None,
     ) -> None:
-        self.agent, self.rollout, self.settings, self.seed = agent, rollout, settings, int(seed)
-        self.checkpoint = Path(checkpoint) if checkpoint is not None else None
-        self.history = History()
-        self.best: dict[str, Any] | None = None
-        self.vector_steps = 0
+        super().__init__(agent, settings, History(), settings.steps, seed, checkpoint)
+        self.agent, self.rollout, self.network = agent, rollout, agent.q_network
+        self.stride = rollout.envs.num_envs
         self.buffer = (
             PrioritizedReplayBuffer(settings.capacity, self.seed, settings.priority_alpha)
             if settings.priority_alpha > 0
             else ReplayBuffer(settings.capacity, self.seed)
         )
-        if self.checkpoint is not None and self.checkpoint.is_file():
-            self.load()
+        self.parts["buffer"] = self.buffer
+        self.belongs_to |= {
+            "environments": self.stride,
+            "network": describe_network(agent.q_network),
+        }
 
-    @property
-    def steps_done(self) -> int:
-        """Environment steps so far."""
-        return self.vector_steps * self.rollout.envs.num_envs
-
-    def train_piece(self, bar: Any) -> None:
-        """Act, remember and learn until the next evaluation is due."""
-        settings, agent, start = self.settings, self.agent, time.perf_counter()
-        piece = len(self.history.step)
-        next_evaluation = (self.steps_done // settings.evaluate_every + 1) * settings.evaluate_every
-        goal = min(next_evaluation, settings.steps)
+    def begin_piece(self) -> None:
+        """Start new episodes, from a seed that no other piece has."""
         self.buffer.start_episodes()
-        observation = self.rollout.start(self.seed + 1_000_003 * (piece + 1))
-        self.errors: list[Tensor] = []
+        self.rollout.start(self.seed + 1_000_003 * (len(self.history.step) + 1))
         self.batch: Batch | None = None
-        while self.steps_done < goal:
-            self.learning_rate_falls()
-            epsilon = linear_schedule(
-                self.steps_done,
-                settings.epsilon_start,
-                settings.epsilon_end,
-                round(settings.epsilon_fraction * settings.steps),
-            )
-            self.remember(agent.act(observation, epsilon))
-            observation = self.rollout.observation
-            if len(self.buffer) >= max(settings.learn_after, 1):
-                for _ in range(settings.updates_per_step):
-                    self.learn()
-            self.vector_steps += 1
-            bar.update(self.rollout.envs.num_envs)
-        self.piece_seconds = time.perf_counter() - start
 
-    def remember(self, action: Tensor) -> None:
-        """Take one step in every environment and store what happened."""
-        step = self.rollout.step(action)
-        valid = step.valid.nonzero().flatten()
-        if len(valid) == 0:
-            return
-        self.buffer.add(
-            stream=valid,
-            observation=step.observation[valid],
-            action=step.action[valid],
-            reward=step.reward[valid],
-            terminated=step.terminated[valid],
-            truncated=step.truncated[valid],
-            next_observation=step.next_observation[valid],
-        )
+    def round(self) -> None:
+        """Act, remember and learn: the body of algorithm 1 of Mnih et al. (2013, 1312.5602)."""
+        settings = self.settings
+        # Act: in each environment at random with probability ε, else what Q says is best.
+        fall = round(settings.epsilon_fraction * settings.steps)
+        epsilon = linear_schedule(self.done, settings.epsilon_start, settings.epsilon_end, fall)
+        action = self.agent.act(self.rollout.observation, epsilon)
+        # Remember what happened: (s, a, r, s′) and whether it ended there.
+        self.remember(self.rollout.step(action))
+        # Learn from what is drawn at random, once there is enough.
+        if len(self.buffer) >= max(settings.learn_after, 1):
+            for _ in range(settings.updates_per_step):
+                self.learn()
+
+    def remember(self, step: Transition) -> None:
+        """Store a transition of each environment, but not where one only reset itself."""
+        rows = step.valid.nonzero().flatten()
+        fields = {name: value[rows] for name, value in vars(step).items() if name != "valid"}
+        if len(rows):
+            self.buffer.add(stream=rows, **fields)
 
     def learn(self) -> None:
-        """Draw a batch and take one gradient step."""
-        settings = self.settings
-        if isinstance(self.buffer, PrioritizedReplayBuffer):
-            # Schaul et al. 2016, section 3.4: beta rises to 1 over the run.
-            self.buffer.beta = linear_schedule(self.steps_done, 0.4, 1.0, settings.steps)
-        batch = self.buffer.sample(
+        """Draw a batch and take one gradient step, the smaller the later."""
+        settings, buffer, start = self.settings, self.buffer, self.agent.settings.learning_rate
+        rate = linear_schedule(self.done, start, start * settings.learning_rate_end, settings.steps)
+        set_learning_rate(self.agent.optimizer, rate)
+        prioritized = isinstance(buffer, PrioritizedReplayBuffer)
+        if prioritized:
+            # Schaul et al. 2016, section 3.4: β rises to 1 over the run.
+            buffer.beta = linear_schedule(self.done, 0.4, 1.0, settings.steps)
+        self.batch = buffer.sample(
             settings.batch_size, settings.n_step, self.agent.settings.discount
         )
-        td_error = self.agent.update(batch)
-        if isinstance(self.buffer, PrioritizedReplayBuffer):
-            self.buffer.update_priorities(batch["index"], td_error)
-        self.errors.append(td_error.abs().mean())
-        self.batch = batch
+        td_error = self.agent.update(self.batch)
+        if prioritized:
+            buffer.update_priorities(self.batch["index"], td_error)
+        self.note(td_error=td_error.abs().mean())
 
-    def learning_rate_falls(self) -> None:
-        """Set the learning rate for the present step."""
-        start = self.agent.settings.learning_rate
-        end = start * self.settings.learning_rate_end
-        rate = linear_schedule(self.steps_done, start, end, self.settings.steps)
-        set_learning_rate(self.agent.optimizer, rate)
+    def finished(self) -> bool:
+        """Tell whether the run is at its end, or good enough."""
+        return super().finished() or self.history.best_score >= self.settings.stop_score
 
-    def finish_piece(self, score: float) -> None:
-        """Write down an evaluation, keep the best weights, save a checkpoint."""
-        history, weights = self.history, self.agent.q_network.state_dict()
-        if float(score) > history.best_score:
-            self.best = {name: value.detach().clone() for name, value in weights.items()}
-        q_value = 0.0
+    def summary(self) -> dict[str, float]:
+        """Add the mean greatest Q-value on the last batch, 0 before the first update."""
+        measured = {"td_error": 0.0, "q_value": 0.0} | super().summary()
         if self.batch is not None:
-            q_value = self.agent.q_values(self.batch["observation"]).max(1).values.mean().item()
-        measured = {
-            "step": self.steps_done,
-            "score": float(score),
-            "td_error": torch.stack(self.errors).mean().item() if self.errors else 0.0,
-            "q_value": q_value,
-            "seconds": self.piece_seconds + (history.seconds or [0.0])[-1],
-        }
-        for name, value in measured.items():
-            getattr(history, name).append(value)
-        if self.checkpoint is not None:
-            save_checkpoint(self.checkpoint, self.state_dict())
-
-    def restore_best(self) -> None:
-        """Give the agent the weights of its best evaluation."""
-        if self.best is not None:
-            self.agent.q_network.load_state_dict(self.best)
-            self.agent.update_target(1.0)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of the run, with the settings it belongs to."""
-        return {
-            "belongs_to": self.belongs_to(),
-            "agent": self.agent.state_dict(),
-            "buffer": self.buffer.state_dict(),
-            "best": self.best,
-            "history": asdict(self.history),
-            "vector_steps": self.vector_steps,
-            "torch_generator": torch.get_rng_state(),
-        }
-
-    def belongs_to(self) -> dict[str, Any]:
-        """Return what must be equal in the run that goes on from a checkpoint."""
-        run = {
-            "seed": self.seed,
-            "environments": self.rollout.envs.num_envs,
-            "network": describe_network(self.agent.q_network),
-        }
-        return run | asdict(self.settings) | asdict(self.agent.settings)
-
-    def load(self) -> None:
-        """Go on from the checkpoint."""
-        state = load_run(self.checkpoint, "train_dqn", self.belongs_to())
-        self.agent.load_state_dict(state["agent"])
-        self.buffer.load_state_dict(state["buffer"])
-        self.best, self.vector_steps = state["best"], state["vector_steps"]
-        self.history = History(**state["history"])
-        torch.set_rng_state(state["torch_generator"])
+            q_values = self.agent.q_values(self.batch["observation"])
+            measured["q_value"] = q_values.max(1).values.mean().item()
+        return measured

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 
+from dqngan_lib.course.arguments import require
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.networks import ConvolutionalQNetwork, QNetwork
 from dqngan_lib.dqn.training import History, TrainSettings, train_dqn
-from dqngan_lib.environments.pendulum import REWARD_SCALE, TorquePendulum
+from dqngan_lib.environments.catch import Catch
+from dqngan_lib.environments.pendulum import PENDULUM_REWARD_SCALE, TorquePendulum
 from dqngan_lib.environments.rollout import Policy, play
-from dqngan_lib.environments.worlds import Catch
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,7 @@ CATCH_TRAIN: dict[str, Any] = {
 
 def _variant(name: str) -> Variant:
     """Return a variant by its name."""
-    if name not in VARIANTS:
-        raise ValueError(f"variant must be one of {list(VARIANTS)}; got {name!r}")
+    require(name in VARIANTS, "variant", name, f"one of {list(VARIANTS)}")
     return VARIANTS[name]
 
 
@@ -80,7 +80,7 @@ def share_caught(policy: Policy, episodes: int = 500, seed: int = 10**6) -> floa
 
 def swing_return(policy: Policy, episodes: int = 20, seed: int = 10**6) -> float:
     """Return the mean return of episodes of Pendulum-v1 on its own scale, from about −1700 to 0."""
-    return play(policy, TorquePendulum(episodes), seed).mean().item() / REWARD_SCALE
+    return play(policy, TorquePendulum(episodes), seed).mean().item() / PENDULUM_REWARD_SCALE
 
 
 def train_catch(name: str, seed: int) -> tuple[DQN, History]:

@@ -1,91 +1,24 @@
 """A GAN whose generator is a Deep Q-Network: it builds pictures by actions, step by step.
 
 The generator's only teacher is the discriminator. `rewards` says what it pays and where that
-leads, `dqngan_play` plays, `dqngan_training` has the loop.
+leads, `play` plays, `training` has the loop.
 """
 
-import math
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax, softplus
 
-from dqngan_lib.course.arguments import make_plain_numbers, require
+from dqngan_lib.course.arguments import require
 from dqngan_lib.dqn.agent import backup_value, td_target
-from dqngan_lib.dqngan.rewards import REWARD_FORMS, RewardForm, policy_target, reward
+from dqngan_lib.dqn.replay import Batch
+from dqngan_lib.dqngan.rewards import policy_target, reward
+from dqngan_lib.dqngan.sampler import draw_actions, log_policy, move_average
+from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.gan.losses import discriminator_loss
-
-Batch = dict[str, Tensor]
-"""States with the actions taken in them, in one of two forms.
-
-Single states: `observation` `(n, …)`, `action` int64 `(n,)`, and where a TD target needs them
-`next_observation` `(n, …)` and `terminated` bool `(n,)`. Whole episodes, for causal networks:
-`observation` int64 `(n, steps)`, a start token and all tokens but the last, and `action` int64
-`(n, steps)`; the state after position t is position t + 1.
-"""
-
-
-@dataclass
-class DQNGANSettings:
-    """How the generator and the discriminator learn from a batch."""
-
-    reward: RewardForm = "prefix"
-    """What the discriminator pays; see `dqngan_lib.dqngan.rewards`."""
-    every_step: bool = False
-    """Whether each step is paid at once for what it changed (Ng et al. 1999), or only the end."""
-    temperature: float = 1.0
-    """α: the sampler takes actions with probability softmax(Q/α)."""
-    greedy: bool = False
-    """Whether the sampler takes the greatest Q-value instead, and the backup does as well."""
-    epsilon: float = 0.0
-    """Share of actions that the sampler draws from all alike, from 0 to 1."""
-    discount: float = 1.0
-    """γ, from 0 to 1. Below 1 the pictures are no longer those of the reward."""
-    expected_fakes: bool = False
-    """Whether a fake is all of the sampler's actions in a state, weighted by q, or one of them."""
-    clip: float = 5.0
-    """How far a logit of the `prefix` form may be from its mean; see `policy_target`."""
-    q_rate: float = 1e-3
-    """Step size of the Q-network's Adam at the start."""
-    discriminator_rate: float = 2e-3
-    """Step size of the discriminator's Adam at the start."""
-    gradient_clip: float = 1.0
-    """Greatest norm of the Q-network's gradient."""
-    sampler_memory: float = 0.95
-    """Memory of the sampler, a running mean of the Q-network, in [0, 1)."""
-    generator_memory: float = 0.95
-    """Memory of the generator, a slower running mean, in [0, 1); less at first."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        make_plain_numbers(self)
-        require(self.reward in REWARD_FORMS, "reward", self.reward, f"one of {REWARD_FORMS}")
-        for name in ("epsilon", "discount"):
-            require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
-        for name in ("sampler_memory", "generator_memory"):
-            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "from 0, below 1")
-        for name in ("temperature", "clip", "q_rate", "discriminator_rate", "gradient_clip"):
-            require(getattr(self, name) > 0, name, getattr(self, name), "> 0")
-        if self.every_step and self.reward not in ("logit", "logit + log q"):
-            raise ValueError(
-                "every_step is for the rewards 'logit' and 'logit + log q': only they say what "
-                f"one step changed; got reward={self.reward!r}"
-            )
-        if self.expected_fakes and (self.reward == "wasserstein" or self.greedy):
-            raise ValueError(
-                "expected_fakes needs log q and a discriminator with a logit; got "
-                f"reward={self.reward!r}, greedy={self.greedy!r}"
-            )
-        without_q = ("D", "-log(1-D)", "logit", "wasserstein")
-        if self.greedy and (self.reward not in without_q or self.every_step):
-            raise ValueError(
-                "a greedy sampler has no log q, which this reward needs; got "
-                f"reward={self.reward!r}, every_step={self.every_step!r}"
-            )
 
 
 class DQNGAN:
@@ -100,7 +33,13 @@ class DQNGAN:
       the targets. That is exact if the discriminator's fakes come from it alone, with its ε.
       A replay of older rounds mixes in older samplers; with the memory of 0.95 and ten rounds
       they differ little, and notebook 08 shows what happens when they differ much.
-    - `generator` is a slower mean for whoever wants pictures.
+    - `slow_network` is a slower mean for whoever wants pictures.
+
+    A batch holds states with the actions taken in them, in one of two forms. Single states:
+    `observation` `(n, …)`, `action` int64 `(n,)`, and where a TD target needs them
+    `next_observation` `(n, …)` and `terminated` bool `(n,)`. Whole episodes, for causal networks:
+    `observation` int64 `(n, steps)`, a start token and all tokens but the last, and `action` int64
+    `(n, steps)`; the state after position t is position t + 1.
 
     Args:
         q_network: From observations to Q-values.
@@ -116,20 +55,17 @@ class DQNGAN:
         settings: DQNGANSettings | None = None,
         seed: int = 0,
     ) -> None:
-        self.settings = settings or DQNGANSettings()
+        self.settings = settings = settings or DQNGANSettings()
         self.q_network, self.discriminator = q_network, discriminator
         self.sampler = deepcopy(q_network).requires_grad_(False).eval()
-        self.generator = deepcopy(q_network).requires_grad_(False).eval()
+        self.slow_network = deepcopy(q_network).requires_grad_(False).eval()
         self.q_optimizer = torch.optim.Adam(
-            q_network.parameters(), self.settings.q_rate, betas=(0.9, 0.99), fused=True
+            q_network.parameters(), settings.q_rate, betas=(0.9, 0.99), fused=True
         )
         self.discriminator_optimizer = torch.optim.Adam(
-            discriminator.parameters(),
-            self.settings.discriminator_rate,
-            betas=(0.5, 0.99),
-            fused=True,
+            discriminator.parameters(), settings.discriminator_rate, betas=(0.5, 0.99), fused=True
         )
-        self.random = torch.Generator().manual_seed(int(seed))
+        self.rng = torch.Generator().manual_seed(int(seed))
         self.updates = 0
 
     @property
@@ -147,12 +83,7 @@ class DQNGAN:
         if self.settings.greedy:
             raise ValueError("a greedy sampler gives one action everything: it has no log q")
         values = self.sampler(observation.to(self.device))
-        log_q = log_softmax(values / self.settings.temperature, 1)
-        epsilon = self.settings.epsilon
-        if epsilon == 0:
-            return log_q
-        anything = torch.full_like(log_q, math.log(epsilon / log_q.shape[1]))
-        return torch.logaddexp(log_q + math.log1p(-epsilon), anything) if epsilon < 1 else anything
+        return log_policy(values, self.settings.temperature, self.settings.epsilon)
 
     @torch.no_grad()
     def act(self, observation: Tensor, read: Callable[[Tensor], Tensor] | None = None) -> Tensor:
@@ -163,7 +94,7 @@ class DQNGAN:
             read: The sampler with a memory, from `reader`, for prefixes that grow.
         """
         values = (read or self.sampler)(observation.to(self.device)).cpu()
-        return self._choose(values[..., -1] if values.dim() == 3 else values)
+        return self._draw(values[..., -1] if values.dim() == 3 else values)
 
     @torch.no_grad()
     def answer(self, observation: Tensor) -> Tensor:
@@ -174,20 +105,13 @@ class DQNGAN:
                 each position is a state.
         """
         values = self.sampler(observation.to(self.device)).cpu()
-        rows = values.movedim(1, -1)
-        return self._choose(rows.flatten(0, -2)).view(rows.shape[:-1])
+        rows = values.movedim(1, -1)  # (n, actions) or (n, steps, actions)
+        return self._draw(rows.flatten(0, -2)).view(rows.shape[:-1])
 
-    def _choose(self, values: Tensor) -> Tensor:
+    def _draw(self, values: Tensor) -> Tensor:
         """Draw the sampler's action from each row of Q-values `(n, actions)`."""
-        if self.settings.greedy:
-            action = values.argmax(1)
-        else:
-            action = draw_actions(values, self.settings.temperature, self.random)
-        if self.settings.epsilon == 0:
-            return action
-        anything = torch.randint(values.shape[1], action.shape, generator=self.random)
-        explore = torch.rand(action.shape, generator=self.random) < self.settings.epsilon
-        return torch.where(explore, anything, action)
+        temperature = 0 if self.settings.greedy else self.settings.temperature
+        return draw_actions(values, temperature, self.rng, self.settings.epsilon)
 
     def update_discriminator(
         self, real: Batch, fake: Batch, branches: int = 0
@@ -197,8 +121,8 @@ class DQNGAN:
         With `expected_fakes` the loss of a fake state is its mean over all actions, each with the
         probability q(a|s) that the present sampler gives it: the same loss on average, without
         the luck of the draw, and every action's logit learns. `fake` then needs no `action`, and
-        a branch (see `dqngan_play.branch`) needs no look of its own: the logits of a real state
-        are those of the real action and of all that the sampler might do there.
+        a branch (see `play.branch`) needs no look of its own: the logits of a real state are those
+        of the real action and of all that the sampler might do there.
 
         Args:
             real: Real steps.
@@ -216,14 +140,17 @@ class DQNGAN:
         require(0 <= branches <= most, "branches", branches, f"from 0 to {most}")
         states = torch.cat([real["observation"], fake["observation"]]).to(self.device)
         sizes = [len(real["observation"]), len(fake["observation"])]
+        # f(s, ·), (n, actions) or (n, actions, steps); `_taken` picks f(s, a), shaped like `action`
         real_values, fake_values = self.discriminator(states).split(sizes)
         real_logits = _taken(real_values, real["action"])
         if self.settings.expected_fakes:
+            # E[ς(−f(s, a))] over real steps + E_s[Σₐ q(a|s) ς(f(s, a))], with ς = softplus
             fake_values = torch.cat([real_values[:branches], fake_values])
             q = self.log_q(torch.cat([states[:branches], states[sizes[0] :]])).exp()
             fake_logits = (q * fake_values).sum(1)
             loss = softplus(-real_logits).mean() + (q * softplus(fake_values)).sum(1).mean()
         else:
+            # The losses of notebook 04: each step is a sample, at every prefix of an episode.
             fake_logits = _taken(fake_values, fake["action"])
             kind = "wasserstein" if self.settings.reward == "wasserstein" else "non-saturating"
             loss = discriminator_loss(real_logits.flatten(), fake_logits.flatten(), kind)
@@ -246,31 +173,35 @@ class DQNGAN:
             The loss before the step, without gradient: KL(target ‖ policy) for the `prefix` form,
             else half the squared TD error.
         """
+        settings = self.settings
         observation = batch["observation"].to(self.device)
         with torch.no_grad():
             self.discriminator.eval()
-            f = self.discriminator(observation)
+            f = self.discriminator(observation)  # (n, actions, …)
             self.discriminator.train()
         q_values = self.q_network(observation)
-        if self.settings.reward == "prefix":
-            target = policy_target(self.log_q(observation), f, self.settings.clip)
-            policy = log_softmax(q_values / self.settings.temperature, 1)
+        if settings.reward == "prefix":
+            # KL(p̂ ‖ π) = Σₐ p̂(a|s) (log p̂(a|s) − log π(a|s)): every action's Q learns at once.
+            target = policy_target(self.log_q(observation), f, settings.clip)
+            policy = log_softmax(q_values / settings.temperature, 1)
             loss = kl_div(policy, target, log_target=True, reduction="none").sum(1).mean()
         else:
+            # ½ (y − Q(s, a))², of the action taken alone
             loss = 0.5 * (self.target(batch, f) - _taken(q_values, batch["action"])).square().mean()
         self.q_optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.q_network.parameters(), self.settings.gradient_clip)
+        nn.utils.clip_grad_norm_(self.q_network.parameters(), settings.gradient_clip)
         self.q_optimizer.step()
         self.updates += 1
-        move_average(self.sampler, self.q_network, self.settings.sampler_memory)
-        memory = min(self.settings.generator_memory, (1 + self.updates) / (10 + self.updates))
-        move_average(self.generator, self.q_network, memory)
+        move_average(self.sampler, self.q_network, settings.sampler_memory)
+        # A short memory at first, so that the slow mean forgets the untrained network.
+        memory = min(settings.slow_memory, (1 + self.updates) / (10 + self.updates))
+        move_average(self.slow_network, self.q_network, memory)
         return loss.detach()
 
     @torch.no_grad()
     def target(self, batch: Batch, f: Tensor) -> Tensor:
-        """Return the TD targets y = r + γ V(s′) of the actions taken, of the shape of `action`.
+        """Return y = r + γ (1 − terminated) V(s′) of the actions taken, of the shape of `action`.
 
         Args:
             batch: States and actions; single states with what came after.
@@ -278,10 +209,11 @@ class DQNGAN:
         """
         settings, action = self.settings, batch["action"]
         observation = batch["observation"].to(self.device)
+        # V(s′) from the sampler, which is the target network.
         if "next_observation" in batch:
             next_value = self.value(self.sampler(batch["next_observation"].to(self.device)))
             terminated = batch["terminated"].to(self.device)
-        else:  # whole episodes: what follows a position is the next position
+        else:  # whole episodes, (n, steps): what follows a position is the next position
             value = self.value(self.sampler(observation))
             next_value = torch.cat([value[:, 1:], torch.zeros_like(value[:, :1])], 1)
             terminated = torch.zeros_like(next_value, dtype=torch.bool)
@@ -289,10 +221,11 @@ class DQNGAN:
         log_q = None if settings.greedy else self.log_q(observation)
         form = "logit" if settings.reward == "logit + log q" else settings.reward
         if settings.every_step:
-            # log p(a|s)/q(a|s): the prefix's own logit, log E_q e^f, is taken off.
+            # log p(a|s)/q(a|s) = f(s, a) − log Σ_b q(b|s) e^f(s, b): the prefix's own logit, a
+            # potential, is taken off (Ng et al. 1999).
             paid = _taken(f, action) - (log_q + f).logsumexp(1)
         else:
-            paid = terminated * reward(form, _taken(f, action))
+            paid = terminated * reward(form, _taken(f, action))  # R(x), at the end alone
         if settings.reward == "logit + log q":
             own = _taken(log_q, action)
             if own.dim() == 2 and not settings.every_step:
@@ -304,7 +237,7 @@ class DQNGAN:
         return td_target(*flat, settings.discount).view_as(next_value)
 
     def value(self, q_values: Tensor) -> Tensor:
-        """Return V(s) of states from their Q-values: soft, or the greatest if greedy."""
+        """Return V(s) from Q-values: α log Σₐ e^{Q/α}, or the greatest if greedy."""
         if self.settings.greedy:
             return backup_value(q_values, "max")
         return backup_value(q_values, "soft", temperature=self.settings.temperature)
@@ -312,64 +245,24 @@ class DQNGAN:
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `load_state_dict` needs to go on."""
         parts = {name: getattr(self, name).state_dict() for name in self._PARTS}
-        return parts | {"random": self.random.get_state(), "updates": self.updates}
+        return parts | {"rng": self.rng.get_state(), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state made by `state_dict`."""
         for name in self._PARTS:
             # A copy: unlike a network, an optimiser would go on in the tensors that it is given.
             getattr(self, name).load_state_dict(deepcopy(state[name]))
-        self.random.set_state(state["random"])
+        self.rng.set_state(state["rng"])
         self.updates = state["updates"]
 
     _PARTS = (
         "q_network",
         "sampler",
-        "generator",
+        "slow_network",
         "discriminator",
         "q_optimizer",
         "discriminator_optimizer",
     )
-
-
-def draw_actions(values: Tensor, temperature: float, random: torch.Generator) -> Tensor:
-    """Draw an action for each row with probability softmax(Q/τ); with τ = 0 the greatest.
-
-    Args:
-        values: Q-values `(n, actions)` on the CPU.
-        temperature: τ ≥ 0. To generate, it may differ from the α of training.
-        random: Where the random numbers come from.
-
-    Returns:
-        int64 `(n,)`.
-
-    Raises:
-        ValueError: The temperature is below 0.
-    """
-    require(temperature >= 0, "temperature", temperature, ">= 0")
-    if temperature == 0:
-        return values.argmax(1)
-    return torch.multinomial((values / temperature).softmax(1), 1, generator=random).squeeze(1)
-
-
-def reader(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Return a causal network that remembers the prefix it has read, if it knows how to.
-
-    Made anew for each batch of episodes. A network without `new_memory` reads all of it again.
-    """
-    if not hasattr(network, "new_memory"):
-        return network
-    memory = network.new_memory()
-    return lambda tokens: network(tokens, memory)
-
-
-def move_average(average: nn.Module, network: nn.Module, memory: float) -> None:
-    """Move each weight of an average towards a network's: memory · old + (1 − memory) · new."""
-    with torch.no_grad():
-        for old, new in zip(average.parameters(), network.parameters(), strict=True):
-            old.lerp_(new, 1 - memory)
-        for old, new in zip(average.buffers(), network.buffers(), strict=True):
-            old.copy_(new)
 
 
 def _taken(values: Tensor, action: Tensor) -> Tensor:

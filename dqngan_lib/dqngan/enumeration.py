@@ -15,6 +15,7 @@ functions are about pixels set in any order. That is no tree: see `any_order`.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -42,8 +43,8 @@ def picture_numbers(pictures: Tensor) -> Tensor:
         ValueError: There is something else than 0 and 1.
     """
     pixels = pictures.flatten(1)
-    if not ((pixels == 0) | (pixels == 1)).all():
-        raise ValueError("pictures must hold 0 and 1 alone")
+    binary = bool(((pixels == 0) | (pixels == 1)).all())
+    arguments.require(binary, "pictures", pixels.unique().tolist(), "made of 0 and 1 alone")
     return (pixels.long() << torch.arange(pixels.shape[1] - 1, -1, -1, device=pixels.device)).sum(1)
 
 
@@ -58,57 +59,45 @@ def prefix_sums(leaves: Tensor) -> list[Tensor]:
 
     Returns:
         A level list of n + 1 tensors; the first holds the sum of all.
-
-    Raises:
-        ValueError: The number of leaves is no power of two.
     """
-    depth(leaves)
+    _depth(leaves)
     levels = [leaves.double()]
-    while len(levels[0]) > 1:
+    while len(levels[0]) > 1:  # children 2i and 2i + 1 of node i: rows of (2ᵗ, 2)
         levels.insert(0, levels[0].reshape(-1, 2).sum(1))
     return levels
 
 
 def conditionals(distribution: Tensor) -> list[Tensor]:
-    """Return log p(a | prefix): how to draw from a distribution pixel by pixel.
+    """Return log p(a | prefix), a level list of n tensors `(2ᵗ, 2)`: how to draw pixel by pixel.
 
     Args:
         distribution: Probabilities above 0, `(2^n,)`.
-
-    Returns:
-        A level list of n tensors `(2ᵗ, 2)`.
 
     Raises:
         ValueError: A probability is 0, or they do not sum to 1: then a policy is not defined.
     """
     p = arguments.probabilities("distribution", distribution)
     arguments.require(bool((p > 0).all()), "distribution", float(p.min()), "above 0 everywhere")
+    # p(a | prefix) = p(prefix, a) / p(prefix)
     return [
-        torch.log(below.reshape(-1, 2) / here[:, None])
-        for here, below in zip(prefix_sums(p)[:-1], prefix_sums(p)[1:], strict=True)
+        torch.log(below.reshape(-1, 2) / here[:, None]) for here, below in pairwise(prefix_sums(p))
     ]
 
 
 def path_sums(steps: Sequence[Tensor]) -> Tensor:
     """Return for each picture the sum of what its decisions have, `(2^n,)`.
 
-    Of log-probabilities this makes the log-probability of a picture; of step rewards its return.
-
-    Args:
-        steps: A level list of n tensors `(2ᵗ, 2)`.
+    Of log-probabilities, a level list of n tensors `(2ᵗ, 2)`, this makes the log-probability of a
+    picture; of step rewards its return.
     """
     total = torch.zeros(1, dtype=torch.float64)
-    for step in steps:
+    for step in steps:  # (2ᵗ, 1) + (2ᵗ, 2), flat: (2ᵗ⁺¹,) in the order of the children
         total = (total[:, None] + step.double()).flatten()
     return total
 
 
 def distribution_of(log_policy: Sequence[Tensor]) -> Tensor:
-    """Return the probability of each picture when it is drawn by a policy, `(2^n,)`.
-
-    Args:
-        log_policy: log π(a | prefix), a level list of n tensors `(2ᵗ, 2)`.
-    """
+    """Return π(x) = Πₜ π(aₜ | prefix) of each picture, `(2^n,)`, from log π, a level list."""
     return path_sums(log_policy).exp()
 
 
@@ -137,18 +126,19 @@ def soft_values(
     Raises:
         ValueError: An argument is out of its range.
     """
-    n = depth(rewards)
+    n = _depth(rewards)
     arguments.require(temperature > 0, "temperature", temperature, "> 0")
     arguments.require(0 <= discount <= 1, "discount", discount, "from 0 to 1")
     values = [torch.zeros_like(rewards, dtype=torch.float64)]
     q_values: list[Tensor] = []
     for level in range(n - 1, -1, -1):
-        q = discount * values[0].reshape(-1, 2)
+        q = discount * values[0].reshape(-1, 2)  # γ V(s′) of both children, (2ᵗ, 2)
         if level == n - 1:
-            q = q + rewards.double().reshape(-1, 2)
+            q = q + rewards.double().reshape(-1, 2)  # R(x), paid by the last decision
         if step_rewards is not None:
             q = q + step_rewards[level]
         q_values.insert(0, q)
+        # V(s) = α log Σₐ exp(Q(s, a)/α), (2ᵗ,)
         values.insert(0, temperature * torch.logsumexp(q / temperature, 1))
     return q_values, values
 
@@ -183,9 +173,6 @@ def table_of(
         q_function: From prefixes, int64 `(m, t)` of 0 and 1, to one number an action, `(m, 2)`.
         pixels: n, the pixels of a finished picture.
         rows: How many prefixes the function gets at a time.
-
-    Returns:
-        A level list of n tensors `(2ᵗ, 2)`, float64 on the CPU.
     """
     return [
         torch.cat([q_function(part).double().cpu() for part in all_pictures(level).split(rows)])
@@ -193,15 +180,11 @@ def table_of(
     ]
 
 
-def depth(leaves: Tensor) -> int:
-    """Return n for 2^n leaves.
-
-    Raises:
-        ValueError: The number of leaves is no power of two, or they are not `(2^n,)`.
-    """
+def _depth(leaves: Tensor) -> int:
+    """Return n for 2^n leaves `(2^n,)`, or raise an error where there are not so many."""
     n = math.log2(leaves.numel()) if leaves.numel() else 0.5
-    if leaves.dim() != 1 or not n.is_integer():
-        raise ValueError(f"there must be (2^n,) numbers, one a picture; got {tuple(leaves.shape)}")
+    fits = leaves.dim() == 1 and n.is_integer()
+    arguments.require(fits, "numbers", tuple(leaves.shape), "(2^n,), one a picture")
     return int(n)
 
 
@@ -242,7 +225,8 @@ def settle(
         q, float64 `(2^n,)`.
     """
     arguments.require(0 < rate <= 1, "rate", rate, "above 0, at most 1")
-    log_p, n = p.double().log(), depth(p)
+    arguments.whole("rounds", rounds, 0)
+    log_p, n = p.double().log(), _depth(p)
     q_values = [torch.zeros(2**level, 2, dtype=torch.float64) for level in range(n)]
     if start is not None:
         q_values = [temperature * step for step in conditionals(start)]
@@ -251,12 +235,15 @@ def settle(
         if watch is not None:
             watch(log_q.exp())
         if done == rounds:
-            return log_q.exp()
+            break
+        # 1. The best discriminator: logit D* = log p/q (Goodfellow et al. 2014, proposition 1).
         logit = log_p - (log_q if fakes is None else fakes(log_q.exp()).log())
+        # 2. What it pays, and the exact soft Q-values of that.
         paid = reward(form, logit, log_q if form == "logit + log q" else None)
         best, _ = soft_values(paid, temperature, discount)
+        # 3. The sampler moves a part of the way.
         q_values = [old + rate * (new - old) for old, new in zip(q_values, best, strict=True)]
-    raise ValueError(f"rounds must be >= 0; got {rounds!r}")
+    return log_q.exp()
 
 
 # --- Pixels set in any order
@@ -280,23 +267,25 @@ def any_order(
     Returns:
         The probability of stopping at each picture, and V of each picture, both `(2^n,)`.
     """
-    n = depth(rewards)
+    n = _depth(rewards)
     arguments.require(temperature > 0, "temperature", temperature, "> 0")
     pictures = all_pictures(n)
     ink = pictures.sum(1)
     number = torch.arange(2**n)[:, None]
     after = number | 1 << torch.arange(n - 1, -1, -1)  # (2^n, n): the picture with pixel i set
+    # Ink can be set once: −∞ where it is set already.
     forbidden = torch.where(pictures == 1, -torch.inf, 0.0).double()
+    # α log(1 / parents) of the picture that is reached, (2^n, n)
     bonus = -temperature * torch.log(ink[after].double()) if corrected else 0.0
     values = torch.zeros(2**n, dtype=torch.float64)
-    for k in range(n, -1, -1):
+    for k in range(n, -1, -1):  # from all ink back to none: V = α log Σ exp(Q/α)
         rows = (ink == k).nonzero().flatten()
         q = (forbidden + values[after] + bonus)[rows]
         q = torch.cat([q, rewards[rows, None].double()], 1) / temperature
         values[rows] = temperature * torch.logsumexp(q, 1)
     arrive = torch.zeros(2**n, dtype=torch.float64)
     arrive[0] = 1.0
-    for k in range(n):
+    for k in range(n):  # forwards: the probability of passing each picture
         rows = (ink == k).nonzero().flatten()
         gain = (forbidden + values[after] + bonus)[rows] - values[rows, None]
         step = torch.exp(gain / temperature)

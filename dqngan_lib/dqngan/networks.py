@@ -34,7 +34,7 @@ class Memory:
         return self.pairs[layer]
 
 
-class CausalBlock(nn.Module):
+class _CausalBlock(nn.Module):
     """One layer: look back (attention), then think (two linear layers), each added to the input.
 
     Args:
@@ -59,12 +59,15 @@ class CausalBlock(nn.Module):
         parts = self.queries_keys_values(self.norm_1(x)).unflatten(2, (3, self.heads, -1))
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # each (n, heads, new, size)
         if memory is None:
+            # softmax(QKᵀ/√size) V, where token i gives weight to the tokens up to i alone
             seen = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
         else:
             keys, values = memory.extend(layer, keys, values)
             new, total = queries.shape[2], keys.shape[2]
+            # Row i of the mask is token total − new + i: it sees itself and all before it.
             before = torch.ones(new, total, dtype=torch.bool, device=x.device).tril(total - new)
             seen = functional.scaled_dot_product_attention(queries, keys, values, before)
+        # Look back, then think; each is added to what came in (pre-LN).
         x = x + self.dropout(self.out(seen.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.think(self.norm_2(x)))
 
@@ -109,12 +112,13 @@ class CausalTransformer(nn.Module):
         require(0 <= dropout < 1, "dropout", dropout, "from 0 to below 1")
         tokens, self.steps = len(codebook), steps
         patches = codebook.flatten(1).float()
+        # A random projection keeps distances: patches that look alike begin alike. (K, width)
         patches = (patches - patches.mean(0)) / patches.std().clamp(min=1e-6)
         project = torch.randn(patches.shape[1], width) / math.sqrt(patches.shape[1])
         self.patch = nn.Parameter(patches @ project)
         self.start = nn.Parameter(0.1 * torch.randn(starts, width))
         self.place = nn.Parameter(0.1 * torch.randn(steps, width))
-        self.blocks = nn.ModuleList(CausalBlock(width, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(_CausalBlock(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, tokens)
         self.dropout = nn.Dropout(dropout)
@@ -144,13 +148,14 @@ class CausalTransformer(nn.Module):
                 f"{self.steps - 1} patches; got {tuple(tokens.shape)}"
             )
         known, length = 0 if memory is None else memory.length, tokens.shape[1]
+        # What is new: the patches (and the start token) at their places, (n, new, width).
         x = functional.embedding(tokens[:, max(known, 1) :], self.patch)
         if known == 0:
             x = torch.cat([functional.embedding(tokens[:, :1], self.start), x], 1)
         x = self.dropout(x + self.place[known:length])
         for layer, block in enumerate(self.blocks):
             x = block(x, memory, layer)
-        return self.head(self.norm(x)).mT
+        return self.head(self.norm(x)).mT  # (n, K, new)
 
 
 def train_by_likelihood(
@@ -179,17 +184,18 @@ def train_by_likelihood(
     """
     positive_sizes(updates=updates, batch_size=batch_size)
     require(rate > 0, "rate", rate, "> 0")
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(network.parameters(), rate, betas=(0.9, 0.99), fused=True)
     falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, updates)
     losses = []
     for _ in range(updates):
-        batch = tokens[torch.randint(len(tokens), (batch_size,), generator=random)]
+        batch = tokens[torch.randint(len(tokens), (batch_size,), generator=rng)]
         logits = network(batch[:, :-1])
+        # −log q(token | all before it), mean over the batch and the T positions
         loss = functional.cross_entropy(logits, batch[:, 1:])
         adam.zero_grad()
         loss.backward()
         adam.step()
         falling.step()
-        losses.append(loss.item() * (tokens.shape[1] - 1))
+        losses.append(loss.item() * (tokens.shape[1] - 1))  # the sum over a picture's T positions
     return losses

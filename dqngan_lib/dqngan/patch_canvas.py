@@ -13,15 +13,15 @@ from gymnasium import spaces
 from torch import Tensor
 from torch.nn import functional
 
-from dqngan_lib.course.arguments import kind_of, require, whole
-from dqngan_lib.environments.worlds import TorchVectorEnv
+from dqngan_lib.course.arguments import float_tensor, require, whole, whole_numbers
+from dqngan_lib.environments.base import TorchVectorEnv
 
-NOT_PLACED = -1
+_NOT_PLACED = -1
 """What stands in an observation where no patch has been placed yet."""
 
 
-def cut(images: Tensor, patch: int) -> Tensor:
-    """Cut pictures into patches, row by row from the top left.
+def split_patches(images: Tensor, patch: int) -> Tensor:
+    """Split pictures into patches, row by row from the top left.
 
     Args:
         images: float `(n, 1, side, side)`; `patch` divides the side.
@@ -34,14 +34,14 @@ def cut(images: Tensor, patch: int) -> Tensor:
         TypeError: `images` is not a float tensor.
         ValueError: `images` has another shape, or `patch` does not divide the side.
     """
-    if not isinstance(images, Tensor) or not images.is_floating_point():
-        raise TypeError(f"images must be a float tensor; got {kind_of(images)}")
+    float_tensor("images", images)
     whole("patch", patch, 1)
-    if images.dim() != 4 or images.shape[1] != 1 or images.shape[2] != images.shape[3]:
-        raise ValueError(f"images must be (n, 1, side, side); got {tuple(images.shape)}")
+    shape = tuple(images.shape)
+    squares = len(shape) == 4 and shape[1] == 1 and shape[2] == shape[3]
+    require(squares, "images", shape, "(n, 1, side, side)")
     side = images.shape[-1]
     require(side % patch == 0, "patch", patch, f"a divisor of the side, {side}")
-    return functional.unfold(images, patch, stride=patch).mT
+    return functional.unfold(images, patch, stride=patch).mT  # (n, patches, patch²)
 
 
 def fit_codebook(images: Tensor, patch: int = 4, count: int = 128, seed: int = 0) -> Tensor:
@@ -64,12 +64,13 @@ def fit_codebook(images: Tensor, patch: int = 4, count: int = 128, seed: int = 0
     from sklearn.cluster import MiniBatchKMeans
 
     whole("count", count, 2)
-    patches = cut(images, patch).flatten(0, 1).double().numpy()
+    patches = split_patches(images, patch).flatten(0, 1).double().numpy()
     different = len(np.unique(patches, axis=0))
     require(different >= count, "count", count, f"at most {different}, the different patches")
     means = MiniBatchKMeans(
         count, batch_size=4_096, max_iter=20, n_init=1, max_no_improvement=None, random_state=seed
     )
+    # The patch with the least ink first.
     centres = torch.from_numpy(means.fit(patches).cluster_centers_).float().clamp(0, 1)
     return centres[centres.sum(1).argsort()].reshape(count, patch, patch)
 
@@ -85,7 +86,7 @@ def encode(images: Tensor, codebook: Tensor) -> Tensor:
         int64 `(n, patches)`, row by row from the top left.
     """
     codebook = _checked(codebook)
-    patches, centres = cut(images, codebook.shape[-1]), codebook.flatten(1)
+    patches, centres = split_patches(images, codebook.shape[-1]), codebook.flatten(1)
     squares = centres.square().sum(1)
     # |x − c|² without |x|², which is the same for every c.
     parts = [(squares - 2 * part @ centres.T).argmin(-1) for part in patches.split(500)]
@@ -108,11 +109,10 @@ def decode(tokens: Tensor, codebook: Tensor, blank: float = 0.0) -> Tensor:
     """
     codebook = _checked(codebook)
     grid = round(tokens.shape[-1] ** 0.5) if tokens.dim() == 2 else 0
-    if tokens.dim() != 2 or grid * grid != tokens.shape[1] or grid == 0:
-        raise ValueError(
-            f"tokens must be (n, patches), a square number of patches; got {tuple(tokens.shape)}"
-        )
-    if len(tokens) and not NOT_PLACED <= tokens.min() <= tokens.max() < len(codebook):
+    square = grid > 0 and grid * grid == tokens.shape[1]
+    allowed = "(n, patches), a square number of patches"
+    require(square, "tokens", tuple(tokens.shape), allowed)
+    if len(tokens) and not _NOT_PLACED <= tokens.min() <= tokens.max() < len(codebook):
         raise ValueError(
             f"tokens must be from −1 to {len(codebook) - 1}; got {tokens.min()} to {tokens.max()}"
         )
@@ -156,11 +156,11 @@ class PatchCanvas(TorchVectorEnv):
         whole("starts", starts, 1)
         steps = grid * grid
         highest = np.array([starts - 1] + [len(codebook) - 1] * steps)
-        lowest = np.array([0] + [NOT_PLACED] * steps)
+        lowest = np.array([0] + [_NOT_PLACED] * steps)
         space = spaces.Box(lowest, highest, dtype=np.int64)
         super().__init__(num_envs, space, len(codebook), steps)
         self.codebook, self.grid, self.starts = codebook, grid, starts
-        self.tokens = torch.full((num_envs, 1 + steps), NOT_PLACED)
+        self.tokens = torch.full((num_envs, 1 + steps), _NOT_PLACED)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -178,7 +178,7 @@ class PatchCanvas(TorchVectorEnv):
         labels = (options or {}).get("labels")
         if labels is None:
             return observation, info
-        self.tokens[:, 0] = self._start_tokens(labels, self.num_envs)
+        self.tokens[:, 0] = whole_numbers("labels", labels, self.num_envs, self.starts - 1)
         return self._observe(), info
 
     def pictures(self, observation: Tensor, blank: float = 0.0) -> Tensor:
@@ -196,24 +196,15 @@ class PatchCanvas(TorchVectorEnv):
             ValueError: The pictures have another side, or the start tokens do not fit.
         """
         side = self.grid * self.codebook.shape[-1]
-        if images.dim() != 4 or images.shape[-1] != side:
-            raise ValueError(f"images must be (n, 1, {side}, {side}); got {tuple(images.shape)}")
+        fits = images.dim() == 4 and images.shape[-1] == side
+        require(fits, "images", tuple(images.shape), f"(n, 1, {side}, {side})")
         labels = torch.zeros(len(images), dtype=torch.long) if labels is None else labels
-        start = self._start_tokens(labels, len(images))
+        start = whole_numbers("labels", labels, len(images), self.starts - 1)
         return torch.cat([start[:, None], encode(images, self.codebook)], 1)
 
-    def _start_tokens(self, labels: Tensor, count: int) -> Tensor:
-        """Return labels as start tokens after checking them."""
-        labels = torch.as_tensor(labels)
-        if labels.shape != (count,) or not ((labels >= 0) & (labels < self.starts)).all():
-            raise ValueError(
-                f"labels must hold {count} whole numbers from 0 to {self.starts - 1}; got {labels}"
-            )
-        return labels.long()
-
     def _begin(self, rows: Tensor) -> None:
-        start = torch.randint(self.starts, (self.num_envs,), generator=self.generator)
-        self.tokens = torch.where(rows[:, None], NOT_PLACED, self.tokens)
+        start = torch.randint(self.starts, (self.num_envs,), generator=self.rng)
+        self.tokens = torch.where(rows[:, None], _NOT_PLACED, self.tokens)
         self.tokens[:, 0] = torch.where(rows, start, self.tokens[:, 0])
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -226,10 +217,8 @@ class PatchCanvas(TorchVectorEnv):
 
 def _checked(codebook: Tensor) -> Tensor:
     """Return a codebook after checking its type and shape."""
-    if not isinstance(codebook, Tensor) or not codebook.is_floating_point():
-        raise TypeError(f"codebook must be a float tensor; got {kind_of(codebook)}")
-    if codebook.dim() != 3 or codebook.shape[1] != codebook.shape[2] or len(codebook) < 2:
-        raise ValueError(
-            f"codebook must be (K, patch, patch) with K >= 2; got {tuple(codebook.shape)}"
-        )
+    float_tensor("codebook", codebook)
+    shape = tuple(codebook.shape)
+    patches = len(shape) == 3 and shape[1] == shape[2] and shape[0] >= 2
+    require(patches, "codebook", shape, "(K, patch, patch) with K >= 2")
     return codebook

@@ -22,12 +22,10 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, one_hot
 
 from dqngan_lib.course.arguments import make_plain_numbers, require
-from dqngan_lib.course.runtime import progress
-from dqngan_lib.course.training import may_be_interrupted, set_learning_rate
-from dqngan_lib.dqn.agent import linear_schedule
+from dqngan_lib.course.training import StoppableLoop, linear_schedule, set_learning_rate
 from dqngan_lib.dqn.networks import QNetwork
 from dqngan_lib.dqngan import enumeration, printer
-from dqngan_lib.dqngan.agent import move_average
+from dqngan_lib.dqngan.sampler import move_average
 from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.penalties import r1_penalty
 
@@ -307,14 +305,12 @@ class PathDQNGAN:
 
 @dataclass
 class PathHistory:
-    """What was measured on the way."""
+    """What was measured on the way; the lists have one entry an evaluation."""
 
     round: list[int] = field(default_factory=list)
     """Rounds so far."""
     score: list[float] = field(default_factory=list)
     """What `evaluate` returned."""
-    interrupted: bool = False
-    """Whether somebody stopped the run before its end."""
 
 
 def train_on_finished(
@@ -323,17 +319,19 @@ def train_on_finished(
     evaluate: Callable[[nn.Module], float],
     evaluate_every: int = 100,
 ) -> PathHistory:
-    """Play all rounds of a game; the score is what `evaluate` says of the slow network.
+    """Play the rounds of a game; a loop that somebody stops keeps what was learnt so far.
 
-    It may be interrupted (the ■ button, Ctrl-C): the game then holds what it has learnt so far.
+    Args:
+        game: The networks; changed in place.
+        real: Finished real pictures, 1 ink and −1 paper, float `(many, 16)`.
+        evaluate: Returns a score of the slow network.
+        evaluate_every: Rounds between two evaluations.
     """
-    history, bar = PathHistory(), progress(total=game.settings.rounds, label="paths")
-    with may_be_interrupted(history, bar):
-        while game.done < game.settings.rounds:
+    history = PathHistory()
+    with StoppableLoop(game.settings.rounds, "path consistency", unit="round") as loop:
+        for _ in loop:
             game.round(real)
-            bar.update()
             if game.done % evaluate_every == 0:
                 history.round.append(game.done)
                 history.score.append(float(evaluate(game.slow_network)))
-                bar.set_postfix(score=f"{history.score[-1]:.4g}")
     return history

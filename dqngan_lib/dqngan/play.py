@@ -7,7 +7,9 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
 from dqngan_lib.course.arguments import require, whole
-from dqngan_lib.dqngan.agent import DQNGAN, Batch, draw_actions, reader
+from dqngan_lib.dqn.replay import Batch
+from dqngan_lib.dqngan.agent import DQNGAN
+from dqngan_lib.dqngan.sampler import draw_actions, reader
 from dqngan_lib.environments.rollout import Rollout
 
 
@@ -29,7 +31,7 @@ class RoundReplay:
         whole("rounds", rounds, 1)
         require(0 <= newest_share <= 1, "newest_share", newest_share, "from 0 to 1")
         self.rounds, self.newest_share = rounds, newest_share
-        self.random = torch.Generator().manual_seed(int(seed))
+        self.rng = torch.Generator().manual_seed(int(seed))
         self.added = 0
         self._store: Batch = {}
 
@@ -62,28 +64,28 @@ class RoundReplay:
         whole("count", count, 1)
         require(self.added > 0, "memory", "nothing", "filled by `add` before `sample`")
         newest = round(self.newest_share * count)
-        which = torch.randint(len(self), (count,), generator=self.random)
+        which = torch.randint(len(self), (count,), generator=self.rng)
         which[:newest] = (self.added - 1) % self.rounds
         rows = next(iter(self._store.values())).shape[1]
-        row = torch.randint(rows, (count,), generator=self.random)
+        row = torch.randint(rows, (count,), generator=self.rng)
         return {name: store[which, row] for name, store in self._store.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `load_state_dict` needs to go on."""
-        return {"store": self._store, "added": self.added, "random": self.random.get_state()}
+        return {"store": self._store, "added": self.added, "rng": self.rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state made by `state_dict`."""
         self._store = {name: value.clone() for name, value in state["store"].items()}
         self.added = state["added"]
-        self.random.set_state(state["random"])
+        self.rng.set_state(state["rng"])
 
 
 def play_episodes(agent: DQNGAN, rollout: Rollout) -> Batch:
     """Let the sampler play one whole episode on each canvas, for causal networks.
 
     Returns:
-        `observation` and `action`, both int64 `(canvases, steps)`; see `dqngan.Batch`.
+        `observation` and `action`, both int64 `(canvases, steps)`; see `dqngan.agent`.
     """
     observation, read = rollout.start(), reader(agent.sampler)
     for length in range(1, observation.shape[1]):
@@ -97,7 +99,7 @@ def play_steps(agent: DQNGAN, rollout: Rollout, steps: int) -> Batch:
     """Let the sampler go on by some steps on each canvas.
 
     Returns:
-        Single states, `canvases` · `steps` of them; see `dqngan.Batch`.
+        Single states, `canvases` · `steps` of them; see `dqngan.agent`.
     """
     played = [rollout.step(agent.act(rollout.observation)) for _ in range(steps)]
     names = ("observation", "action", "next_observation", "terminated")
@@ -140,7 +142,7 @@ def generate(
     """Make one picture on each canvas, with actions drawn from softmax(Q/τ).
 
     Args:
-        network: Mostly `agent.generator`, or `agent.sampler`.
+        network: Mostly `agent.slow_network`, or `agent.sampler`.
         envs: Canvases of their own, as many as pictures are wanted.
         temperature: τ ≥ 0, apart from that of training; 0 takes the greatest Q-value.
         labels: Classes asked for, `(canvases,)`, for canvases that have classes; else the
@@ -150,7 +152,7 @@ def generate(
     Returns:
         The last observation of each episode, `(canvases, …)`; the canvas shows it as a picture.
     """
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     device = next(network.parameters()).device
     observation, _ = envs.reset(
         seed=int(seed), options=None if labels is None else {"labels": labels}
@@ -162,7 +164,7 @@ def generate(
         seen = observation[:, : step + 1] if envs.whole_episodes else observation
         values = read(seen.to(device)).cpu()
         values = values[..., -1] if values.dim() == 3 else values
-        action = draw_actions(values, temperature, random)
+        action = draw_actions(values, temperature, rng)
         observation, _, _, _, info = envs.step(action)
     network.train(was_training)
     return info["final_obs"]

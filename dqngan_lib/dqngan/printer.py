@@ -44,6 +44,7 @@ def noisy_signs(flip: float = 0.003) -> Tensor:
         ValueError: `flip` is out of its range.
     """
     arguments.require(0 < flip < 1, "flip", flip, "above 0 and below 1")
+    # P(x) = Σ_sign share · flip^k (1 − flip)^(16 − k), with k the pixels in which x differs
     flips = (all_pictures()[:, None] != sign_pictures()[None]).sum(2).double()
     chance = flip**flips * (1 - flip) ** (16 - flips)
     return chance @ torch.tensor(SHARES, dtype=torch.float64)

@@ -58,8 +58,8 @@ def reward(form: RewardForm, logit: Tensor, log_q: Tensor | None = None) -> Tens
     if form == "D":
         return torch.sigmoid(logit)
     if form == "-log(1-D)":
-        return softplus(logit)
-    return logit if log_q is None else logit + log_q
+        return softplus(logit)  # log(1 + eˡ) = −log(1 − sigmoid(l)), finite for every l
+    return logit if log_q is None else logit + log_q  # log p/q, and log p/q + log q = log p
 
 
 def policy_target(log_q: Tensor, f: Tensor, clip: float = math.inf) -> Tensor:
@@ -81,13 +81,12 @@ def policy_target(log_q: Tensor, f: Tensor, clip: float = math.inf) -> Tensor:
     Raises:
         ValueError: The shapes differ, or `clip` is not above 0.
     """
-    if log_q.shape != f.shape or f.dim() < 2:
-        raise ValueError(
-            "log_q and f must have one shape (n, actions, …); got "
-            f"{tuple(log_q.shape)} and {tuple(f.shape)}"
-        )
+    shapes, one = (tuple(log_q.shape), tuple(f.shape)), "of one shape (n, actions, …)"
+    require(shapes[0] == shapes[1] and f.dim() >= 2, "log_q and f", shapes, one)
     require(clip > 0, "clip", clip, "> 0")
+    # f − E_q f, (n, actions, …): a number for each s drops out of the softmax anyway.
     centred = f - (log_q.exp() * f).sum(1, keepdim=True)
+    # log p(a|s) = log q(a|s) + f(s, a) − log Σ_b q(b|s) e^f(s, b)
     return log_softmax(log_q + centred.clamp(-clip, clip), 1)
 
 
@@ -112,6 +111,7 @@ def best_response(form: RewardForm, p: Tensor, q: Tensor, temperature: float = 1
         return p
     require(form != "wasserstein", "form", form, "one whose best discriminator is known")
     log_q = q.log() if form == "logit + log q" else None
+    # The best discriminator's logit is log p/q; soft Q-learning makes e^{R/α} / Z of a reward.
     return torch.softmax(reward(form, p.log() - q.log(), log_q) / temperature, 0)
 
 
@@ -141,7 +141,8 @@ def fixed_point(form: RewardForm, p: Tensor, temperature: float = 1.0) -> Tensor
         return torch.softmax(p.log() / temperature, 0)
     if form == "logit":
         return torch.softmax(p.log() / (1 + temperature), 0)
-    # q Z = e^{R/α}: for a given Z each log q has one solution, and Σ q falls as Z grows.
+    # No closed form is left. q Z = e^{R/α}: for a given Z each log q has one solution, and Σ q
+    # falls as Z grows.
     log_z = brentq(
         lambda guess: _solve(form, p.log(), guess, temperature).logsumexp(0).item(), 0, 1600
     )
@@ -153,10 +154,10 @@ def _solve(form: RewardForm, log_p: Tensor, log_z: float, temperature: float) ->
 
     In l this is l + R(l)/α = log p + log Z. The left side rises with l, so l is halved in.
     """
-    right = log_p + log_z
+    right = log_p + log_z  # (pictures,)
     low, high = torch.full_like(right, -1), right.abs() + 1
     low = low * (right.abs() + 2 / temperature + 1)
-    for _ in range(56):
+    for _ in range(56):  # 2⁻⁵⁶ of the width: as fine as float64
         logit = (low + high) / 2
         too_high = logit + reward(form, logit) / temperature > right
         low, high = torch.where(too_high, low, logit), torch.where(too_high, logit, high)

@@ -1,21 +1,16 @@
-"""The adversarial loop of a DQN-GAN: play, remember, judge, learn; `dqngan_play` has the parts."""
+"""The adversarial loop of a DQN-GAN: play, remember, judge, learn; `play` has the parts."""
 
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor
 
 from dqngan_lib.course.arguments import make_plain_numbers, require
-from dqngan_lib.course.resume import describe_network, load_run
-from dqngan_lib.course.runtime import progress, save_checkpoint
-from dqngan_lib.course.training import may_be_interrupted, set_learning_rate
-from dqngan_lib.dqn.agent import linear_schedule
-from dqngan_lib.dqngan.agent import DQNGAN, Batch
+from dqngan_lib.course.training import Run, describe_network, linear_schedule, set_learning_rate
+from dqngan_lib.dqn.replay import Batch
+from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.play import RoundReplay, branch, play_episodes, play_steps
 from dqngan_lib.environments.rollout import Rollout
 
@@ -103,7 +98,7 @@ def train_dqngan(
     A run that goes on from a checkpoint is the same, bit for bit, as one that was never
     interrupted: after each evaluation the canvases start again from a seed of their own.
     Interrupting (the ■ button, Ctrl-C) is allowed at any time: the agent then holds what it has
-    learnt so far, and the history says `interrupted`.
+    learnt so far, the cell says how far it came, and the history says `interrupted`.
 
     Args:
         agent: The networks; changed in place.
@@ -122,23 +117,25 @@ def train_dqngan(
         TypeError: `evaluate` is no function.
         ValueError: `real` has other fields, or the checkpoint belongs to another run.
     """
-    if evaluate is not None and not callable(evaluate):
-        raise TypeError(f"evaluate must be a function; got {type(evaluate).__name__}")
-    run = _Run(agent, Rollout(envs), real, settings or DQNGANTrainSettings(), seed, checkpoint)
-    bar = progress(total=run.settings.updates, label="DQN-GAN", start=run.done)
-    with may_be_interrupted(run.history, bar):
-        while run.done < run.settings.updates:
-            run.train_piece(bar)
-            run.finish_piece(evaluate)
-            bar.set_postfix(score=f"{run.history.score[-1]:.4g}")
-            if watch is not None:
-                with torch.random.fork_rng(devices=[]):
-                    watch(run.history)
-    return run.history
+    settings = settings or DQNGANTrainSettings()
+    lengths = {name: len(real.get(name, ())) for name in ("observation", "action")}
+    if 0 in lengths.values() or len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"real must hold observation and action, equally many, at least one; got {lengths}"
+        )
+    if settings.branch_share > 0 and agent.settings.reward != "prefix":
+        raise ValueError(
+            "branch_share > 0 is for the reward 'prefix' alone; got "
+            f"reward={agent.settings.reward!r}"
+        )
+    run = _DQNGANRun(agent, Rollout(envs), real, settings, seed, checkpoint)
+    return run.train(evaluate, watch)
 
 
-class _Run:
-    """The state of one training run: everything a checkpoint must hold."""
+class _DQNGANRun(Run):
+    """The rounds of `train_dqngan`."""
+
+    made_by, label, unit = "train_dqngan", "DQN-GAN", "update"
 
     def __init__(
         self,
@@ -149,54 +146,39 @@ class _Run:
         seed: int,
         checkpoint: str | Path | None,
     ) -> None:
-        lengths = {name: len(real.get(name, ())) for name in ("observation", "action")}
-        if 0 in lengths.values() or len(set(lengths.values())) > 1:
-            raise ValueError(
-                f"real must hold observation and action, equally many, at least one; got {lengths}"
-            )
-        if settings.branch_share > 0 and agent.settings.reward != "prefix":
-            raise ValueError(
-                "branch_share > 0 is for the reward 'prefix' alone; got "
-                f"reward={agent.settings.reward!r}"
-            )
+        super().__init__(agent, settings, DQNGANHistory(), settings.updates, seed, checkpoint)
         self.agent, self.rollout, self.real = agent, rollout, real
-        self.settings, self.seed = settings, int(seed)
-        self.checkpoint = Path(checkpoint) if checkpoint is not None else None
-        self.history = DQNGANHistory()
         self.replay = RoundReplay(settings.replay_rounds, settings.newest_share, self.seed + 1)
-        self.order = torch.Generator().manual_seed(self.seed + 2)
-        self.done = 0
-        if self.checkpoint is not None and self.checkpoint.is_file():
-            self.load()
+        self.parts["replay"] = self.replay
+        self.rng.manual_seed(self.seed + 2)
+        self.belongs_to |= {
+            "canvases": rollout.envs.num_envs,
+            "real": len(real["action"]),
+            "q_network": describe_network(agent.q_network),
+            "discriminator": describe_network(agent.discriminator),
+        }
 
-    def train_piece(self, bar: Any) -> None:
-        """Play and learn until the next evaluation is due."""
-        settings, start = self.settings, time.perf_counter()
-        every = settings.evaluate_every
-        goal = min((self.done // every + 1) * every, settings.updates)
+    def begin_piece(self) -> None:
+        """Start on new canvases, from a seed that no other piece has."""
         self.rollout.start(self.seed + 1_000_003 * (len(self.history.update) + 1))
-        self.measured: dict[str, list[Tensor]] = {}
-        while self.done < goal:
-            self.learning_rates_fall()
-            for name, value in self.round().items():
-                self.measured.setdefault(name, []).append(value)
-            self.done += 1
-            bar.update()
-        self.piece_seconds = time.perf_counter() - start
 
-    def round(self) -> dict[str, Tensor]:
-        """Play, then let the discriminator and the Q-network take one step each."""
-        settings, agent = self.settings, self.agent
+    def round(self) -> None:
+        """Play, remember, judge, learn."""
+        settings, agent, replay = self.settings, self.agent, self.replay
+        # Both step sizes fall in one line.
+        share = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.updates)
+        set_learning_rate(agent.q_optimizer, share * agent.settings.q_rate)
+        set_learning_rate(agent.discriminator_optimizer, share * agent.settings.discriminator_rate)
+        # Play: the sampler acts on each canvas. Remember its states and actions, no rewards.
         if self.rollout.envs.whole_episodes:
-            self.replay.add(play_episodes(agent, self.rollout))
+            replay.add(play_episodes(agent, self.rollout))
         else:
-            self.replay.add(play_steps(agent, self.rollout, settings.steps_per_round))
-        chosen = torch.randint(
-            len(self.real["action"]), (settings.batch_size,), generator=self.order
-        )
-        real = {name: self.real[name][chosen] for name in ("observation", "action")}
+            replay.add(play_steps(agent, self.rollout, settings.steps_per_round))
+        # Judge: one step of D on real steps and on as many of the sampler's.
+        rows = torch.randint(len(self.real["action"]), (settings.batch_size,), generator=self.rng)
+        real = {name: self.real[name][rows] for name in ("observation", "action")}
         branches = round(settings.branch_share * settings.batch_size)
-        fake = self.replay.sample(settings.batch_size)
+        fake = replay.sample(settings.batch_size)
         if agent.settings.expected_fakes:
             own = {"observation": fake["observation"][branches:]}
             measured = agent.update_discriminator(real, own, branches)
@@ -204,59 +186,7 @@ class _Run:
             if branches > 0:
                 fake = branch(agent, real, fake, branches)
             measured = agent.update_discriminator(real, fake)
-        learnt_from = self.replay.sample(max(1, round(settings.q_share * settings.batch_size)))
-        measured["q_loss"] = agent.update_q(learnt_from)
-        return measured
-
-    def learning_rates_fall(self) -> None:
-        """Set both learning rates for the present round."""
-        agent, settings = self.agent, self.settings
-        share = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.updates)
-        set_learning_rate(agent.q_optimizer, share * agent.settings.q_rate)
-        set_learning_rate(agent.discriminator_optimizer, share * agent.settings.discriminator_rate)
-
-    def finish_piece(self, evaluate: Callable[[DQNGAN], float] | None) -> None:
-        """Write down an evaluation and save a checkpoint."""
-        history = self.history
-        with torch.random.fork_rng(devices=[]):
-            score = float("nan") if evaluate is None else float(evaluate(self.agent))
-        history.update.append(self.done)
-        history.score.append(score)
-        history.seconds.append(self.piece_seconds + (history.seconds or [0.0])[-1])
-        for name, values in self.measured.items():
-            getattr(history, name).append(torch.stack(values).mean().item())
-        if self.checkpoint is not None:
-            save_checkpoint(self.checkpoint, self.state_dict())
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of the run, with the settings it belongs to."""
-        return {
-            "belongs_to": self.belongs_to(),
-            "agent": self.agent.state_dict(),
-            "replay": self.replay.state_dict(),
-            "order": self.order.get_state(),
-            "history": asdict(self.history),
-            "done": self.done,
-            "torch_generator": torch.get_rng_state(),
-        }
-
-    def belongs_to(self) -> dict[str, Any]:
-        """Return what must be equal in the run that goes on from a checkpoint."""
-        run = {
-            "seed": self.seed,
-            "canvases": self.rollout.envs.num_envs,
-            "real": len(self.real["action"]),
-            "q_network": describe_network(self.agent.q_network),
-            "discriminator": describe_network(self.agent.discriminator),
-        }
-        return run | asdict(self.settings) | asdict(self.agent.settings)
-
-    def load(self) -> None:
-        """Go on from the checkpoint."""
-        state = load_run(self.checkpoint, "train_dqngan", self.belongs_to())
-        self.agent.load_state_dict(state["agent"])
-        self.replay.load_state_dict(state["replay"])
-        self.order.set_state(state["order"])
-        self.history = DQNGANHistory(**state["history"])
-        self.done = state["done"]
-        torch.set_rng_state(state["torch_generator"])
+        # Learn: one step of Q on the sampler's own states, paid by D as it is now. Real states
+        # never come here: D is the only teacher.
+        learnt_from = replay.sample(max(1, round(settings.q_share * settings.batch_size)))
+        self.note(**measured, q_loss=agent.update_q(learnt_from))

@@ -1,4 +1,5 @@
 """Worlds to act in, and how to play them.
 
-Read `worlds`, `rollout`, then `tabular`; `pendulum` and the drawings after them.
+Read `base`, `grid_world`, `rollout`, `tabular`; then `catch` and `pendulum`, which notebook 03
+needs. `grid_plots` and `widgets` draw the grid world.
 """

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
-from dqngan_lib.environments.worlds import GridWorld
+from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.plots import COLORS
 
 _MAP, _NORM = colormaps["RdBu"], Normalize(-1.3, 1.3)

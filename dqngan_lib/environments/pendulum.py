@@ -10,7 +10,9 @@ from gymnasium.vector import VectorWrapper
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-REWARD_SCALE = 0.1
+from dqngan_lib.course.arguments import positive_sizes, whole, whole_numbers
+
+PENDULUM_REWARD_SCALE = 0.1
 """Rewards of Pendulum-v1 go down to −16; a tenth of them suits a network better."""
 
 
@@ -32,13 +34,8 @@ class TorquePendulum(VectorWrapper):
     """
 
     def __init__(self, num_envs: int = 1, torques: int = 25, max_steps: int = 200) -> None:
-        for name, value, least in (
-            ("num_envs", num_envs, 1),
-            ("torques", torques, 2),
-            ("max_steps", max_steps, 1),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be a whole number >= {least}; got {value!r}")
+        positive_sizes(num_envs=num_envs, max_steps=max_steps)
+        whole("torques", torques, 2)
         envs = gymnasium.make_vec(
             "Pendulum-v1",
             num_envs=num_envs,
@@ -56,15 +53,9 @@ class TorquePendulum(VectorWrapper):
         Raises:
             ValueError: The actions have another shape, or one is out of its range.
         """
-        action = np.asarray(action)
-        torques = len(self.torque)
-        if action.shape != (self.num_envs,) or not ((action >= 0) & (action < torques)).all():
-            raise ValueError(
-                f"action must hold {self.num_envs} whole numbers from 0 to {torques - 1}; "
-                f"got {action}"
-            )
+        action = whole_numbers("action", action, self.num_envs, len(self.torque) - 1).numpy()
         observation, reward, *ends, info = self.env.step(self.torque[action][:, None])
-        return observation, REWARD_SCALE * reward, *ends, info
+        return observation, PENDULUM_REWARD_SCALE * reward, *ends, info
 
 
 class PendulumPlanner:
@@ -97,12 +88,13 @@ class PendulumPlanner:
 
     def q_values(self, angle: Tensor, speed: Tensor) -> Tensor:
         """Return r + γ V(s′) for every torque, `(batch, torques)`, from the equations of motion."""
-        angle, speed = angle[:, None], speed[:, None]
+        angle, speed = angle[:, None], speed[:, None]  # (batch, 1), beside torques (torques,)
         from_top = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
         cost = from_top**2 + 0.1 * speed**2 + 0.001 * self.torque**2
+        # One step of 0.05 s: Gymnasium's g = 10, m = l = 1, so θ″ = 15 sin θ + 3 u.
         next_speed = (speed + 0.05 * (15 * angle.sin() + 3 * self.torque)).clamp(-8, 8)
         next_value = self._value(angle + 0.05 * next_speed, next_speed)
-        return -REWARD_SCALE * cost + self.discount * next_value
+        return -PENDULUM_REWARD_SCALE * cost + self.discount * next_value
 
     def _value(self, angle: Tensor, speed: Tensor) -> Tensor:
         """Read V between the grid points, in straight lines; the angle goes round."""

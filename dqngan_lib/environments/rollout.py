@@ -7,6 +7,8 @@ import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
+from dqngan_lib.course.arguments import require
+
 Policy = Callable[[Tensor], Tensor]
 """From observations `(environments, …)` to actions `(environments,)`."""
 
@@ -55,10 +57,8 @@ class Rollout:
                 f"num_envs=8); got {type(envs).__name__}"
             )
         mode = envs.metadata.get("autoreset_mode")
-        if not isinstance(mode, AutoresetMode):
-            raise ValueError(
-                f"envs.metadata['autoreset_mode'] must be an AutoresetMode; got {mode!r}"
-            )
+        known = isinstance(mode, AutoresetMode)
+        require(known, "envs.metadata['autoreset_mode']", mode, "an AutoresetMode")
         self.envs = envs
         self.mode = mode
         self.observation: Tensor | None = None
@@ -84,11 +84,12 @@ class Rollout:
         terminated, truncated = _copy(terminated), _copy(truncated)
         ended = terminated | truncated
         if self.mode == AutoresetMode.NEXT_STEP:
-            self._resetting = ended
+            self._resetting = ended  # the step after an end is none: `valid` says so
         elif self.mode == AutoresetMode.SAME_STEP:
+            # `observation` is the new episode's first; s′ of the old one is in `info`.
             for row in ended.nonzero().flatten().tolist():
                 next_observation[row] = torch.as_tensor(info["final_obs"][row])
-        elif ended.any():
+        elif ended.any():  # DISABLED: begin the new episodes ourselves
             observation, _ = self.envs.reset(options={"reset_mask": ended.numpy()})
             observation = _copy(observation)
         self.observation = observation
@@ -121,15 +122,14 @@ def play(policy: Policy, envs: VectorEnv, seed: int, discount: float = 1.0) -> T
     Raises:
         ValueError: The discount is out of its range.
     """
-    if not 0 <= discount <= 1:
-        raise ValueError(f"discount must be from 0 to 1; got {discount!r}")
+    require(0 <= discount <= 1, "discount", discount, "from 0 to 1")
     rollout = Rollout(envs)
     observation = rollout.start(seed)
     total = torch.zeros(envs.num_envs)
-    weight = torch.ones(envs.num_envs)
+    weight = torch.ones(envs.num_envs)  # γᵗ of the episode that runs, 0 once it has ended
     while weight.any():
         step = rollout.step(policy(observation))
-        total += weight * step.reward
+        total += weight * step.reward  # Σ γᵗ rₜ, (environments,)
         weight = weight * discount * ~(step.terminated | step.truncated)
         observation = rollout.observation
     return total

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dqngan_lib.environments.worlds import GridWorld
+from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.training import StoppableLoop
+from dqngan_lib.environments.grid_world import GridWorld
 
 
 def _check_model(probability: Tensor, reward: Tensor, discount: float) -> None:
@@ -15,8 +17,13 @@ def _check_model(probability: Tensor, reward: Tensor, discount: float) -> None:
             "reward must be (states, actions) and probability (states, actions, states); "
             f"got {tuple(reward.shape)} and {tuple(probability.shape)}"
         )
-    if not 0 <= discount <= 1:
-        raise ValueError(f"discount must be from 0 to 1; got {discount!r}")
+    require(0 <= discount <= 1, "discount", discount, "from 0 to 1")
+
+
+def _check_shape(name: str, table: Tensor, reward: Tensor) -> None:
+    """Raise `ValueError` unless a table has one number for each state and action."""
+    shape = tuple(reward.shape)
+    require(table.shape == reward.shape, name, tuple(table.shape), f"of the reward's shape {shape}")
 
 
 def bellman_backup(q_table: Tensor, probability: Tensor, reward: Tensor, discount: float) -> Tensor:
@@ -32,12 +39,9 @@ def bellman_backup(q_table: Tensor, probability: Tensor, reward: Tensor, discoun
         ValueError: The shapes do not belong together, or γ is out of its range.
     """
     _check_model(probability, reward, discount)
-    if q_table.shape != reward.shape:
-        raise ValueError(
-            f"q_table must have the shape of reward, {tuple(reward.shape)}; "
-            f"got {tuple(q_table.shape)}"
-        )
-    return reward + discount * probability @ q_table.max(1).values
+    _check_shape("q_table", q_table, reward)
+    value = q_table.max(1).values  # V(s′), (states,)
+    return reward + discount * probability @ value
 
 
 def value_iteration(
@@ -56,11 +60,9 @@ def value_iteration(
         ValueError: The model or a setting is out of its range.
         RuntimeError: The values still change after `max_sweeps` sweeps, as they may at γ = 1.
     """
-    if tolerance <= 0 or max_sweeps < 1:
-        raise ValueError(
-            f"tolerance must be > 0 and max_sweeps >= 1; got {tolerance!r} and {max_sweeps!r}"
-        )
-    q_table = torch.zeros_like(reward)
+    require(tolerance > 0, "tolerance", tolerance, "> 0")
+    whole("max_sweeps", max_sweeps, 1)
+    q_table = torch.zeros_like(reward)  # any start will do: the backup contracts by γ
     for sweep in range(1, max_sweeps + 1):
         new = bellman_backup(q_table, probability, reward, discount)
         change = (new - q_table).abs().max()
@@ -80,10 +82,9 @@ def epsilon_greedy(q_table: Tensor, epsilon: float) -> Tensor:
     Raises:
         ValueError: `epsilon` is out of its range.
     """
-    if not 0 <= epsilon <= 1:
-        raise ValueError(f"epsilon must be from 0 to 1; got {epsilon!r}")
+    require(0 <= epsilon <= 1, "epsilon", epsilon, "from 0 to 1")
     actions = q_table.shape[1]
-    best = torch.nn.functional.one_hot(q_table.argmax(1), actions).double()
+    best = torch.nn.functional.one_hot(q_table.argmax(1), actions).double()  # (states, actions)
     return epsilon / actions + (1 - epsilon) * best
 
 
@@ -103,15 +104,12 @@ def policy_values(policy: Tensor, probability: Tensor, reward: Tensor, discount:
         ValueError: The shapes do not belong together, or γ or π is out of its range.
     """
     _check_model(probability, reward, discount)
-    if policy.shape != reward.shape:
-        raise ValueError(
-            f"policy must have the shape of reward, {tuple(reward.shape)}; "
-            f"got {tuple(policy.shape)}"
-        )
+    _check_shape("policy", policy, reward)
     if (policy < 0).any() or not torch.allclose(policy.sum(1), torch.ones_like(policy[:, 0])):
         raise ValueError("each row of policy must hold probabilities that sum to 1")
-    moves = (policy[:, :, None] * probability).sum(1)
-    gains = (policy * reward).sum(1)
+    moves = (policy[:, :, None] * probability).sum(1)  # P_π, (states, states)
+    gains = (policy * reward).sum(1)  # r_π, (states,)
+    # (I − γ P_π) V = r_π
     return torch.linalg.solve(torch.eye(len(moves), dtype=moves.dtype) - discount * moves, gains)
 
 
@@ -129,7 +127,8 @@ def q_learning(
 ) -> tuple[Tensor, Tensor]:
     """Learn a table from experience alone: Q-learning (Watkins 1989) with ε-greedy walkers.
 
-    Q(s, a) ← Q(s, a) + α (r + γ (1 − terminated) maxₐ′ Q(s′, a′) − Q(s, a)).
+    Q(s, a) ← Q(s, a) + α (r + γ (1 − terminated) maxₐ′ Q(s′, a′) − Q(s, a)). The ■ button or Ctrl-C
+    may end it at any time: the table so far is returned.
 
     Args:
         world: A grid world. Its `num_envs` walkers step at the same time and write into the
@@ -152,12 +151,9 @@ def q_learning(
         ValueError: A number is out of its range.
     """
     for name, value in (("discount", discount), ("epsilon", epsilon)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be from 0 to 1; got {value!r}")
-    if steps < 0 or watch_every < 1:
-        raise ValueError(
-            f"steps must be >= 0 and watch_every >= 1; got {steps!r} and {watch_every!r}"
-        )
+        require(0 <= value <= 1, name, value, "from 0 to 1")
+    whole("steps", steps, 0)
+    whole("watch_every", watch_every, 1)
     states, actions = int(world.single_observation_space.n), int(world.single_action_space.n)
     tables = world.num_envs if own_tables else 1
     mine = [walker if own_tables else 0 for walker in range(world.num_envs)]
@@ -169,23 +165,26 @@ def q_learning(
         result = torch.tensor(nested, dtype=torch.float64)
         return result if own_tables else result[0]
 
-    generator = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     observation, _ = world.reset(seed=seed)
     state = observation.tolist()
-    for step in range(1, steps + 1):
-        explore = (torch.rand(world.num_envs, generator=generator) < epsilon).tolist()
-        action = torch.randint(actions, (world.num_envs,), generator=generator).tolist()
-        for i, (k, s) in enumerate(zip(mine, state, strict=True)):
-            if not explore[i]:
-                action[i] = q[k][s].index(max(q[k][s]))
-        observation, reward, terminated, _, info = world.step(torch.tensor(action))
-        next_state = info.get("final_obs", observation)
-        experience = (x.tolist() for x in (reward, terminated, next_state))
-        for k, s, a, r, end, s_next in zip(mine, state, action, *experience, strict=True):
-            visits[k][s][a] += 1
-            target = r if end else r + discount * max(q[k][s_next])
-            q[k][s][a] += learning_rate(visits[k][s][a]) * (target - q[k][s][a])
-        state = observation.tolist()
-        if watch is not None and step % watch_every == 0:
-            watch(step, tensor(q))
+    with StoppableLoop(steps, "Q-learning", unit="step", kept="the table so far") as loop:
+        for step in loop:
+            explore = (torch.rand(world.num_envs, generator=rng) < epsilon).tolist()
+            action = torch.randint(actions, (world.num_envs,), generator=rng).tolist()
+            for i, (k, s) in enumerate(zip(mine, state, strict=True)):
+                if not explore[i]:
+                    action[i] = q[k][s].index(max(q[k][s]))
+            observation, reward, terminated, _, info = world.step(torch.tensor(action))
+            next_state = info.get("final_obs", observation)
+            experience = (x.tolist() for x in (reward, terminated, next_state))
+            for k, s, a, r, end, s_next in zip(mine, state, action, *experience, strict=True):
+                visits[k][s][a] += 1
+                # The target stops at a termination alone: where time ran out, s′ has a value.
+                target = r if end else r + discount * max(q[k][s_next])
+                # Q ← Q + α (y − Q)
+                q[k][s][a] += learning_rate(visits[k][s][a]) * (target - q[k][s][a])
+            state = observation.tolist()
+            if watch is not None and (step + 1) % watch_every == 0:
+                watch(step + 1, tensor(q))
     return tensor(q), tensor(visits).long()

@@ -3,27 +3,17 @@
 Only the part of ipywidgets that its versions 7.7 and 8 share is used.
 """
 
-import base64
 import html
-import io
 
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import display
 
-from dqngan_lib.course.runtime import headless
+from dqngan_lib.course.arguments import whole
 from dqngan_lib.environments.grid_plots import draw_values, frame_cell
+from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.tabular import bellman_backup
-from dqngan_lib.environments.worlds import GridWorld
-
-
-def present(widget: ipywidgets.Widget) -> None:
-    """Display a widget, or say in a line that one is here when nobody is watching."""
-    if headless():
-        print("Run this cell in JupyterLab or Colab to use the widget.")
-    else:
-        display(widget)
+from dqngan_lib.plots import img_tag, present
 
 
 class BackupStepper:
@@ -42,8 +32,7 @@ class BackupStepper:
     """
 
     def __init__(self, world: GridWorld, discount: float, sweeps: int = 12) -> None:
-        if sweeps < 1:
-            raise ValueError(f"sweeps must be >= 1; got {sweeps!r}")
+        whole("sweeps", sweeps, 1)
         self.world, self.discount = world, discount
         self.cells = world.acting.nonzero().flatten().tolist()
         self.model = world.model()
@@ -98,14 +87,8 @@ class BackupStepper:
             text = self.sums(sweep, cell)
         else:
             text = "Every value starts at 0. Press “next backup”."
-        png = io.BytesIO()
-        figure.savefig(png, format="png")
-        plt.close(figure)
-        data = base64.b64encode(png.getvalue()).decode()
         alt = "Left, the values that are read. Right, the values written so far in this sweep."
-        self.picture.value = (
-            f'<img alt="{alt}" src="data:image/png;base64,{data}"><pre>{html.escape(text)}</pre>'
-        )
+        self.picture.value = f"{img_tag(figure, alt)}<pre>{html.escape(text)}</pre>"
 
     def sums(self, sweep: int, cell: int) -> str:
         """Return the four sums of one backup in words and numbers, the greatest marked."""

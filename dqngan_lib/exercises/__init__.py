@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from dqngan_lib.course.runtime import say
 from dqngan_lib.exercises.base import Exercise, Wrong, chance_as_before, is_empty
 
 _hints_shown: dict[str, int] = {}
@@ -92,7 +93,7 @@ def check(name: str, answer: Callable[..., Any]) -> None:
     text = f"{sign} {name} {verdict}" + (f": {message}" if message else "")
     if os.environ.get("COURSE_STRICT") == "1" and verdict != "right":
         raise AssertionError(text)
-    print(text)
+    say(text)
 
 
 def hint(name: str) -> None:
@@ -100,9 +101,9 @@ def hint(name: str) -> None:
     hints = find(name).hints
     shown = _hints_shown.get(name, 0) % len(hints)
     _hints_shown[name] = shown + 1
-    print(f"Hint {shown + 1} of {len(hints)} for {name}: {hints[shown]}")
+    say(f"Hint {shown + 1} of {len(hints)} for {name}: {hints[shown]}")
 
 
 def solution(name: str) -> None:
     """Print the source of the reference solution, the one that the course's tests run."""
-    print(inspect.getsource(find(name).solution))
+    say(inspect.getsource(find(name).solution))

@@ -72,9 +72,9 @@ def check_gains(answer: Callable[..., Tensor]) -> None:
             text
             or f"one pixel with c = ½, x = 1 and full ink gains ¼; yours is {one[0, 0].item():.4g}"
         )
-    generator = torch.Generator().manual_seed(0)
-    canvas, target = torch.rand(2, 3, 6, generator=generator)
-    strokes = torch.rand(4, 6, generator=generator)
+    rng = torch.Generator().manual_seed(0)
+    canvas, target = torch.rand(2, 3, 6, generator=rng)
+    strokes = torch.rand(4, 6, generator=rng)
     given = expect_tensor(
         answer(canvas.clone(), target.clone(), strokes.clone()), (3, 4), "the gains"
     )

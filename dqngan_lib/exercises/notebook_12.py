@@ -154,8 +154,8 @@ def critic_bonus(
 
 def check_critic_bonus(answer: Callable[..., Tensor]) -> None:
     """Use a small network that is not linear, and masks that differ between pictures."""
-    torch_random = torch.Generator().manual_seed(5)
-    kernel = torch.randn(1, 3, 3, 3, generator=torch_random).requires_grad_(True)
+    rng = torch.Generator().manual_seed(5)
+    kernel = torch.randn(1, 3, 3, 3, generator=rng).requires_grad_(True)
 
     def critic(seen: Tensor) -> Tensor:
         return functional.conv2d(seen[:, :3], kernel, padding=1).squeeze(1).tanh()

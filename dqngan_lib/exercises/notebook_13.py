@@ -121,9 +121,9 @@ def _slowly(picture: list[list[float]], place: tuple, change: str = "") -> float
 
 def check_one_pixel(answer: Callable[..., float]) -> None:
     """Compare with plain loops on a small random picture, and with typical mistakes."""
-    random = torch.Generator().manual_seed(3)
+    rng = torch.Generator().manual_seed(3)
     for size, place in ((13, (6, 5, 1, 2, 0.4, 0.25)), (15, (6, 8, 2, 3, 0.3, 0.28))):
-        noisy = torch.rand(size, size, generator=random)
+        noisy = torch.rand(size, size, generator=rng)
         given = expect_number(answer(noisy.clone(), *place), "the new value")
         picture = noisy.tolist()
         if close(given, _slowly(picture, place)):
@@ -159,10 +159,10 @@ def all_action_loss(
 
 def check_all_action_loss(answer: Callable[..., Tensor]) -> None:
     """Compare with plain loops, and with typical mistakes."""
-    random = torch.Generator().manual_seed(4)
-    q_values = 10 * torch.randn(2, 3, 2, 4, generator=random)
-    results = torch.rand(2, 3, 2, 4, generator=random)
-    picture, original = (torch.rand(2, 1, 2, 4, generator=random) for _ in range(2))
+    rng = torch.Generator().manual_seed(4)
+    q_values = 10 * torch.randn(2, 3, 2, 4, generator=rng)
+    results = torch.rand(2, 3, 2, 4, generator=rng)
+    picture, original = (torch.rand(2, 1, 2, 4, generator=rng) for _ in range(2))
     batch, scale = (q_values, results, picture, original), 20.0
     given = expect_number(answer(*(part.clone() for part in batch), scale), "the loss")
     places = [(n, a, y, x) for n in range(2) for a in range(3) for y in range(2) for x in range(4)]

@@ -117,9 +117,9 @@ def check_colour_gains(answer: Callable[..., Tensor]) -> None:
             "canvas 0, target ½ in three channels, one pixel covered: the error falls by 3 · ¼; "
             f"yours is {given[0].item():.4g}",
         )
-    generator = torch.Generator().manual_seed(0)
-    canvas, target = torch.rand(2, 3, 12, generator=generator)
-    masks = torch.rand(5, 12, generator=generator) * (torch.arange(12) < 9)
+    rng = torch.Generator().manual_seed(0)
+    canvas, target = torch.rand(2, 3, 12, generator=rng)
+    masks = torch.rand(5, 12, generator=rng) * (torch.arange(12) < 9)
     target[0] = 0.3 * target[0]
     masks[0] *= 0.2
     canvas[:, :6] = target[:, :6]  # here any single colour spoils what is right

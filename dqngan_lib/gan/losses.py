@@ -5,14 +5,16 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from dqngan_lib.course.arguments import require
+
 LossKind = Literal["minimax", "non-saturating", "hinge", "wasserstein"]
 KINDS = ("minimax", "non-saturating", "hinge", "wasserstein")
 
 
 def _require_logits(**logits: Tensor) -> None:
     for name, value in logits.items():
-        if value.dim() != 1 or len(value) == 0:
-            raise ValueError(f"{name} must be (batch,), not empty; got {tuple(value.shape)}")
+        row = value.dim() == 1 and len(value) > 0
+        require(row, name, tuple(value.shape), "(batch,), not empty")
 
 
 def discriminator_loss(
@@ -39,11 +41,11 @@ def discriminator_loss(
         ValueError: The kind is unknown, or logits have another shape.
     """
     _require_logits(real_logits=real_logits, fake_logits=fake_logits)
-    if kind in ("minimax", "non-saturating"):
+    if kind in ("minimax", "non-saturating"):  # −log D(x) − log(1 − D(x̃))
         return softplus(-real_logits).mean() + softplus(fake_logits).mean()
-    if kind == "hinge":
+    if kind == "hinge":  # nothing is left to learn beyond a margin of 1
         return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
-    if kind == "wasserstein":
+    if kind == "wasserstein":  # no logarithm: D is a critic, and its slope must be held
         return fake_logits.mean() - real_logits.mean()
     raise ValueError(f"kind must be one of {KINDS}; got {kind!r}")
 
@@ -65,9 +67,9 @@ def generator_loss(fake_logits: Tensor, kind: LossKind = "non-saturating") -> Te
         ValueError: The kind is unknown, or logits have another shape.
     """
     _require_logits(fake_logits=fake_logits)
-    if kind == "minimax":
+    if kind == "minimax":  # log(1 − D(x̃)), gradient −D
         return -softplus(fake_logits).mean()
-    if kind == "non-saturating":
+    if kind == "non-saturating":  # −log D(x̃), gradient −(1 − D)
         return softplus(-fake_logits).mean()
     if kind in ("hinge", "wasserstein"):
         return -fake_logits.mean()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from dqngan_lib.course.arguments import make_plain_numbers, require
+from dqngan_lib.course.arguments import make_plain_numbers, require, whole_numbers
 from dqngan_lib.gan.losses import KINDS, LossKind, discriminator_loss, generator_loss
 from dqngan_lib.gan.penalties import clip_weights, gradient_penalty, r1_penalty
 
@@ -109,7 +109,7 @@ class GAN:
         self.discriminator_optimizer = torch.optim.Adam(
             discriminator.parameters(), settings.discriminator_rate, betas, fused=True
         )
-        self.random = torch.Generator().manual_seed(int(seed))
+        self.rng = torch.Generator().manual_seed(int(seed))
         self.discriminator_updates = 0
 
     @property
@@ -119,7 +119,7 @@ class GAN:
 
     def noise(self, count: int) -> Tensor:
         """Return `(count, noise_size)` normal numbers, the next ones of the training."""
-        noise = torch.randn(count, self.generator.noise_size, generator=self.random)
+        noise = torch.randn(count, self.generator.noise_size, generator=self.rng)
         return noise.to(self.device)
 
     @torch.no_grad()
@@ -138,10 +138,10 @@ class GAN:
         Raises:
             ValueError: Labels do not fit.
         """
-        random = torch.Generator().manual_seed(int(seed))
-        noise = torch.randn(count, self.generator.noise_size, generator=random).to(self.device)
+        rng = torch.Generator().manual_seed(int(seed))
+        noise = torch.randn(count, self.generator.noise_size, generator=rng).to(self.device)
         if labels is None and self.classes:
-            labels = torch.randint(self.classes, (count,), generator=random)
+            labels = torch.randint(self.classes, (count,), generator=rng)
         labels = checked_labels(labels, count, self.classes)
         network = self.averaged if averaged else self.generator
         was_training = network.training
@@ -160,11 +160,14 @@ class GAN:
         Returns:
             Means over the batch, without gradients: both losses, both logits, the penalty.
         """
+        # 1. D learns, with G held still.
         self.discriminator.requires_grad_(True)
         for _ in range(self.settings.discriminator_steps):
             measured = self.discriminator_step(real, labels)
-        self.discriminator.requires_grad_(False)  # G's step needs no gradient of D's weights
+        # 2. G learns, with D held still: no gradient of D's weights is needed.
+        self.discriminator.requires_grad_(False)
         measured["generator_loss"] = self.generator_step(len(real), labels)
+        # 3. The average follows.
         self.averaged.update_parameters(self.generator)
         return measured
 
@@ -176,18 +179,19 @@ class GAN:
         and fake, plus m times that on real and mismatched.
         """
         share = self.settings.mismatch
-        with torch.no_grad():
+        with torch.no_grad():  # x̃ = G(z): D's step must not reach G
             samples = [real, _call(self.generator, self.noise(len(real)), labels)]
-        asked = [labels, labels]
+        asked = [labels, labels]  # of real and fake
         if share > 0:
             samples.append(real)
             asked.append(self.wrong_labels(labels))
         both_labels = None if labels is None else torch.cat(asked)
         logits = _call(self.discriminator, torch.cat(samples), both_labels).split(len(real))
+        # Real and fake go through D together, as one batch: (2 or 3 · batch, …) to logits.
         loss = discriminator_loss(logits[0], logits[1], self.settings.loss)
-        if share > 0:
+        if share > 0:  # (1 − m) · loss on fakes + m · loss on real samples under a wrong label
             loss = loss.lerp(discriminator_loss(logits[0], logits[2], self.settings.loss), share)
-        penalty = self.penalty(real, samples[1], labels)
+        penalty = self.penalty(real, samples[1], labels)  # λ · R, or 0
         self.discriminator_optimizer.zero_grad()
         (loss + penalty).backward()
         self.discriminator_optimizer.step()
@@ -203,12 +207,13 @@ class GAN:
 
     def wrong_labels(self, labels: Tensor) -> Tensor:
         """Return for each label another class, each of the others equally likely."""
-        shift = torch.randint(1, self.classes, labels.shape, generator=self.random)
+        # y + s modulo the classes, with s from 1: never y itself.
+        shift = torch.randint(1, self.classes, labels.shape, generator=self.rng)
         return (labels + shift.to(labels.device)) % self.classes
 
     def generator_step(self, count: int, labels: Tensor | None = None) -> Tensor:
         """Make the generator's loss smaller on new noise; return the loss, without gradient."""
-        fake = _call(self.generator, self.noise(count), labels)
+        fake = _call(self.generator, self.noise(count), labels)  # with its graph, for ∂D/∂x ∂G/∂θ
         loss = generator_loss(_call(self.discriminator, fake, labels), self.settings.loss)
         self.generator_optimizer.zero_grad()
         loss.backward()
@@ -227,12 +232,14 @@ class GAN:
         if settings.penalty == "r1":
             penalty = r1_penalty(critic, real)
         else:
-            penalty = gradient_penalty(critic, real, fake, self.random)
+            penalty = gradient_penalty(critic, real, fake, self.rng)
+        # Every k-th step it counts k times (lazily, as Karras et al. 2020, 1912.04958, do).
         return settings.penalty_weight * settings.penalty_every * penalty
 
     def _move_average(self, average: list[Tensor], new: list[Tensor], updates: Tensor) -> None:
         """Move the average; at first with a shorter memory, so that it forgets the beginning."""
         updates = int(updates)
+        # θ̄ ← m θ̄ + (1 − m) θ, with m rising from 0.1 to `average`
         memory = min(self.settings.average, (1 + updates) / (10 + updates))
         for old, value in zip(average, new, strict=True):
             old.copy_(torch.lerp(old, value, 1 - memory) if value.is_floating_point() else value)
@@ -241,7 +248,7 @@ class GAN:
         """Return everything that `load_state_dict` needs to go on."""
         parts = {name: getattr(self, name).state_dict() for name in self._PARTS}
         return parts | {
-            "random": self.random.get_state(),
+            "rng": self.rng.get_state(),
             "discriminator_updates": self.discriminator_updates,
         }
 
@@ -250,7 +257,7 @@ class GAN:
         for name in self._PARTS:
             # A copy: unlike a network, an optimiser would go on in the tensors that it is given.
             getattr(self, name).load_state_dict(deepcopy(state[name]))
-        self.random.set_state(state["random"])
+        self.rng.set_state(state["rng"])
         self.discriminator_updates = state["discriminator_updates"]
 
     _PARTS = (
@@ -283,14 +290,4 @@ def checked_labels(labels: Tensor | None, count: int, classes: int) -> Tensor | 
     if labels is None or classes == 0:
         given = "none were given" if labels is None else "labels were given"
         raise ValueError(f"labels: the generator has {classes} classes, but {given}")
-    labels = torch.as_tensor(labels)
-    if labels.shape != (count,) or labels.dtype.is_floating_point:
-        raise ValueError(
-            f"labels must be whole numbers ({count},); got {labels.dtype} {tuple(labels.shape)}"
-        )
-    if count and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(
-            f"labels must be from 0 to {classes - 1}; got {int(labels.min())} to "
-            f"{int(labels.max())}"
-        )
-    return labels.long()
+    return whole_numbers("labels", labels, count, classes - 1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from dqngan_lib.course.arguments import positive_sizes
+from dqngan_lib.course.arguments import positive_sizes, require
 
 
 def _multilayer(inputs: int, outputs: int, width: int, layers: int) -> nn.Sequential:
@@ -107,8 +107,7 @@ class ConditionalBatchNorm(nn.Module):
 def _require_side(side: int) -> None:
     """Raise an error unless a picture can be halved twice."""
     positive_sizes(side=side)
-    if side % 4:
-        raise ValueError(f"side must be a multiple of 4; got {side!r}")
+    require(side % 4 == 0, "side", side, "a multiple of 4")
 
 
 def _require_labels(labels: Tensor | None, classes: int) -> None:
@@ -157,7 +156,8 @@ class ImageGenerator(nn.Module):
         _require_labels(labels, self.classes)
         if self.embedding is not None:
             noise = torch.cat([noise, self.embedding(labels)], 1)
-        planes = self.start(noise).unflatten(1, (-1, self.small, self.small))
+        planes = self.start(noise).unflatten(1, (-1, self.small, self.small))  # side / 4
+        # side / 4 → side / 2 → side, (batch, planes, …)
         planes = self.double_1(self.norm_1(planes, labels).relu())
         return self.double_2(self.norm_2(planes, labels).relu()).sigmoid()
 
@@ -208,8 +208,8 @@ class ImageDiscriminator(nn.Module):
             ValueError: Labels are missing, or needless.
         """
         _require_labels(labels, self.classes)
-        features = self.features(2 * images - 1)
+        features = self.features(2 * images - 1)  # (batch, size)
         logits = self.head(features).squeeze(1)
         if self.embedding is None:
             return logits
-        return logits + (self.embedding(labels) * features).sum(1)
+        return logits + (self.embedding(labels) * features).sum(1)  # ψ(φ(x)) + ⟨e(y), φ(x)⟩

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from dqngan_lib.course.arguments import require
+
 Critic = Callable[[Tensor], Tensor]
 """From a batch of inputs to one number each, `(batch,)`; a network, or a function around one."""
 
@@ -27,10 +29,10 @@ def input_gradient(critic: Critic, inputs: Tensor) -> Tensor:
     """
     inputs = inputs.detach().requires_grad_(True)
     outputs = critic(inputs)
-    if outputs.shape != inputs.shape[:1]:
-        raise ValueError(
-            f"critic must return one number an input, ({len(inputs)},); got {tuple(outputs.shape)}"
-        )
+    fits = outputs.shape == inputs.shape[:1]
+    one = f"a function with one number an input, ({len(inputs)},)"
+    require(fits, "critic", tuple(outputs.shape), one)
+    # Σ D(xᵢ) has ∇D(xᵢ) in row i, as no output depends on another input.
     (gradient,) = torch.autograd.grad(outputs.sum(), inputs, create_graph=True)
     return gradient.flatten(1)
 
@@ -46,11 +48,25 @@ def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
         critic: See `input_gradient`.
         real: Real inputs `(batch, …)`.
     """
+    # ‖∇ D(x)‖² in each row, `(batch,)`
     return 0.5 * input_gradient(critic, real).square().sum(1).mean()
 
 
+def points_between(real: Tensor, fake: Tensor, rng: torch.Generator | None = None) -> Tensor:
+    """Return x̂ = ε x + (1 − ε) x̃, one ε uniform in [0, 1] for each pair, `(batch, …)`.
+
+    Raises:
+        ValueError: `real` and `fake` have different shapes.
+    """
+    shapes = tuple(real.shape), tuple(fake.shape)
+    one = "of one shape, a pair for each row"
+    require(shapes[0] == shapes[1], "real and fake", shapes, one)
+    share = torch.rand(len(real), *[1] * (real.dim() - 1), generator=rng).to(real)
+    return share * real + (1 - share) * fake
+
+
 def gradient_penalty(
-    critic: Critic, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+    critic: Critic, real: Tensor, fake: Tensor, rng: torch.Generator | None = None
 ) -> Tensor:
     """Return E[(‖∇ₓ D(x̂)‖ − 1)²] on points between real and fake; its weight is λ, usually 10.
 
@@ -61,18 +77,13 @@ def gradient_penalty(
         critic: See `input_gradient`.
         real: Real inputs `(batch, …)`.
         fake: As many fake ones.
-        generator: Where ε is drawn from; torch's global generator if None.
+        rng: Where ε is drawn from; torch's global random numbers if None.
 
     Raises:
         ValueError: `real` and `fake` have different shapes.
     """
-    if real.shape != fake.shape:
-        raise ValueError(
-            "real and fake must have one shape, a pair for each row; got "
-            f"{tuple(real.shape)} and {tuple(fake.shape)}"
-        )
-    share = torch.rand(len(real), *[1] * (real.dim() - 1), generator=generator).to(real)
-    between = share * real.detach() + (1 - share) * fake.detach()
+    between = points_between(real, fake, rng).detach()
+    # ‖∇ D(x̂)‖, (batch,): 1 is wanted, less or more is punished
     return (input_gradient(critic, between).norm(dim=1) - 1).square().mean()
 
 
@@ -85,7 +96,6 @@ def clip_weights(network: nn.Module, limit: float) -> None:
     Raises:
         ValueError: `limit` is not above 0.
     """
-    if not limit > 0:
-        raise ValueError(f"limit must be > 0; got {limit!r}")
+    require(limit > 0, "limit", limit, "> 0")
     for parameter in network.parameters():
         parameter.clamp_(-limit, limit)

@@ -5,18 +5,16 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dqngan_lib.course.runtime import headless
 from dqngan_lib.gan.losses import LossKind, generator_loss
-from dqngan_lib.plots import COLORS
+from dqngan_lib.plots import COLORS, LivePlot
 
-FIELD = LinearSegmentedColormap.from_list("field", ["#F0B088", "#FFFFFF", "#A9A9A9"])
+_FIELD = LinearSegmentedColormap.from_list("field", ["#F0B088", "#FFFFFF", "#A9A9A9"])
 """From the colour of generated points, where D = 0, over white to that of real ones, D = 1."""
 
 
@@ -54,7 +52,7 @@ def draw_players() -> Figure:
 
 
 @torch.no_grad()
-def draw_field(
+def _draw_field(
     axes: Axes, discriminator: Callable[[Tensor], Tensor], reach: float, cells: int = 80
 ) -> ContourSet:
     """Paint D(x) over the plane in steps of 0.1, with the line D = ½; return it for a colour bar.
@@ -70,7 +68,7 @@ def draw_field(
     field = discriminator(torch.stack([across, up], 2).reshape(-1, 2)).sigmoid()
     field = field.reshape(cells, cells).numpy()
     levels = [step / 10 for step in range(11)]
-    painted = axes.contourf(line.numpy(), line.numpy(), field, levels, cmap=FIELD)
+    painted = axes.contourf(line.numpy(), line.numpy(), field, levels, cmap=_FIELD)
     if field.min() < 0.5 < field.max():
         border = {"colors": COLORS["discriminator"], "linewidths": 1.5}
         axes.contour(line.numpy(), line.numpy(), field, [0.5], **border)
@@ -120,7 +118,7 @@ def draw_game(
         arrows: How many fakes get an arrow; lengths are compared within a picture only.
         title: Text above.
     """
-    picture = draw_field(axes, discriminator, reach)
+    picture = _draw_field(axes, discriminator, reach)
     axes.scatter(*real.T.tolist(), s=5, color=COLORS["real"], linewidths=0, alpha=0.6)
     axes.scatter(*fake.T.tolist(), s=16, color=COLORS["generated"], marker="x", linewidths=1.0)
     if arrows:
@@ -143,10 +141,8 @@ def draw_game(
     return picture
 
 
-class LiveGame:
+class LiveGame(LivePlot):
     """A moment of the game that is redrawn in place while training runs; pass it as `watch`.
-
-    With nobody watching (`COURSE_HEADLESS=1`) it does nothing.
 
     Args:
         gan: The pair, on points in the plane.
@@ -156,18 +152,11 @@ class LiveGame:
 
     def __init__(self, gan: Any, real: Tensor, averaged: bool = False) -> None:
         self.gan, self.real, self.averaged = gan, real, averaged
-        self._handle: Any = None
 
-    def __call__(self, history: Any) -> None:
-        """Redraw the picture."""
-        if headless():
-            return
+    def draw(self, history: Any) -> Figure:
+        """Draw the field of D, real points and fakes as they are now."""
         figure, axes = plt.subplots(figsize=(3.6, 3.6))
         fake = self.gan.sample(300, averaged=self.averaged).cpu()
         title = f"after {history.update[-1]} updates"
         draw_game(axes, self.gan.discriminator, self.real[:300], fake, title=title, arrows=0)
-        if self._handle is None:
-            self._handle = display(figure, display_id=True)
-        else:
-            self._handle.update(figure)
-        plt.close(figure)
+        return figure

@@ -8,26 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dqngan_lib.course.arguments import require
 from dqngan_lib.gan.model import GAN, GANSettings
 from dqngan_lib.gan.networks import PointDiscriminator, PointGenerator
 from dqngan_lib.gan.training import GANHistory, GANTrainSettings, train_gan
 
-MODES = 8
-RADIUS = 2.0
-STD = 0.02
+_MODES, _RADIUS, _STD = 8, 2.0, 0.02
 
 
 def ring_centres() -> Tensor:
     """Return the eight centres, `(8, 2)`, evenly spread on a circle of radius 2."""
-    angle = 2 * math.pi * torch.arange(MODES) / MODES
-    return RADIUS * torch.stack([angle.cos(), angle.sin()], 1)
+    angle = 2 * math.pi * torch.arange(_MODES) / _MODES
+    return _RADIUS * torch.stack([angle.cos(), angle.sin()], 1)
 
 
 def ring_points(count: int, seed: int) -> Tensor:
     """Return points of the ring, `(count, 2)`: a centre by chance, and noise of size 0.02."""
-    random = torch.Generator().manual_seed(int(seed))
-    centres = ring_centres()[torch.randint(MODES, (count,), generator=random)]
-    return centres + STD * torch.randn(count, 2, generator=random)
+    rng = torch.Generator().manual_seed(int(seed))
+    centres = ring_centres()[torch.randint(_MODES, (count,), generator=rng)]
+    return centres + _STD * torch.randn(count, 2, generator=rng)
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,10 @@ def score_ring(points: Tensor) -> RingScore:
     Args:
         points: `(n, 2)`.
     """
+    # Each point to its nearest centre, (n,) and (n,).
     distance, nearest = torch.cdist(points, ring_centres()).min(1)
-    good = distance <= 3 * STD
-    counts = torch.bincount(nearest[good], minlength=MODES)
+    good = distance <= 3 * _STD
+    counts = torch.bincount(nearest[good], minlength=_MODES)
     return RingScore(
         modes=int((counts >= 0.01 * len(points)).sum()),
         good=good.float().mean().item(),
@@ -71,17 +71,17 @@ class Recipe:
     """Changed fields of `GANTrainSettings`."""
 
 
-FALLING = Recipe({"generator_rate": 2e-3, "discriminator_rate": 2e-3}, {"learning_rate_end": 0.02})
-SHORT_MEMORY = Recipe({"beta_1": 0.0, "beta_2": 0.9})
-R1 = Recipe({"penalty": "r1", "penalty_weight": 0.01})
+_FALLING = Recipe({"generator_rate": 2e-3, "discriminator_rate": 2e-3}, {"learning_rate_end": 0.02})
+_SHORT_MEMORY = Recipe({"beta_1": 0.0, "beta_2": 0.9})
+_R1 = Recipe({"penalty": "r1", "penalty_weight": 0.01})
 
 RECIPES = {
     "as first written": Recipe({"loss": "minimax"}),
     "plain": Recipe(),
-    "falling rates": FALLING,
-    "short memory": SHORT_MEMORY,
-    "R1": R1,
-    "all three": Recipe(FALLING.gan | SHORT_MEMORY.gan | R1.gan, FALLING.train),
+    "falling rates": _FALLING,
+    "short memory": _SHORT_MEMORY,
+    "R1": _R1,
+    "all three": Recipe(_FALLING.gan | _SHORT_MEMORY.gan | _R1.gan, _FALLING.train),
 }
 """The plain recipe, the saturating loss instead, one change at a time, and all three at once.
 
@@ -103,8 +103,7 @@ def new_ring_gan(recipe: str, seed: int) -> GAN:
     Raises:
         ValueError: There is no such recipe.
     """
-    if recipe not in RECIPES:
-        raise ValueError(f"recipe must be one of {list(RECIPES)}; got {recipe!r}")
+    require(recipe in RECIPES, "recipe", recipe, f"one of {list(RECIPES)}")
     torch.manual_seed(seed)
     networks = PointGenerator(width=128, layers=3), PointDiscriminator(width=128, layers=3)
     return GAN(*networks, GANSettings(**PLAIN_GAN | RECIPES[recipe].gan), seed)

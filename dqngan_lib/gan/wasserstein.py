@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.course import arguments
-from dqngan_lib.gan.penalties import input_gradient
+from dqngan_lib.course.arguments import numbers, require
+from dqngan_lib.gan.penalties import input_gradient, points_between
 
 
 def wasserstein_1d(
@@ -40,8 +40,9 @@ def wasserstein_1d(
     x, y = _points("x", x), _points("y", y)
     x_share = _shares("x_weights", x_weights, len(x))
     y_share = _shares("y_weights", y_weights, len(y))
-    places, order = torch.cat([x, y]).sort()
-    difference = torch.cat([x_share, -y_share])[order].cumsum(0)
+    places, order = torch.cat([x, y]).sort()  # t, (n + m,)
+    difference = torch.cat([x_share, -y_share])[order].cumsum(0)  # F_x(t) − F_y(t)
+    # Between two places the difference is constant: Σ |difference| · width.
     return (difference[:-1].abs() * places.diff()).sum().item()
 
 
@@ -62,18 +63,18 @@ def wasserstein_gaussians(mean_1: float, std_1: float, mean_2: float, std_2: flo
         ValueError: A standard deviation is negative.
     """
     for name, std in (("std_1", std_1), ("std_2", std_2)):
-        if not std >= 0:
-            raise ValueError(f"{name} must be >= 0; got {std!r}")
+        require(std >= 0, name, std, ">= 0")
     shift, widening = abs(mean_1 - mean_2), abs(std_1 - std_2)
     if widening == 0:
         return float(shift)
+    # |s|√(2/π) e^(−m²/2s²) + m erf(m/(|s|√2))
     ratio = shift / (widening * math.sqrt(2))
     spread = widening * math.sqrt(2 / math.pi) * math.exp(-(ratio**2))
     return spread + shift * math.erf(ratio)
 
 
 def look_at_critic(
-    critic: nn.Module, real: Tensor, fake: Tensor, random: torch.Generator | None = None
+    critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator | None = None
 ) -> dict[str, float]:
     """Return what a critic says, and how steep it is where its penalties look.
 
@@ -81,7 +82,7 @@ def look_at_critic(
         critic: From inputs `(batch, …)` to numbers `(batch,)`, each from its own input alone.
         real: Real inputs `(batch, …)`.
         fake: As many generated ones.
-        random: Where the points between real and fake are drawn from.
+        rng: Where the points between real and fake are drawn from.
 
     Returns:
         Means over the batch: the outputs on `real` and `fake`, and the norms of the gradient at
@@ -90,12 +91,7 @@ def look_at_critic(
     Raises:
         ValueError: `real` and `fake` have different shapes.
     """
-    if real.shape != fake.shape:
-        raise ValueError(
-            f"real and fake must have one shape; got {tuple(real.shape)} and {tuple(fake.shape)}"
-        )
-    share = torch.rand(len(real), *[1] * (real.dim() - 1), generator=random).to(real)
-    between = share * real + (1 - share) * fake
+    between = points_between(real, fake, rng)
     was_training = critic.training
     critic.eval()  # spectral norm must not take a step of its power iteration
     with torch.no_grad():
@@ -107,18 +103,18 @@ def look_at_critic(
 
 
 def _points(name: str, values: Tensor) -> Tensor:
-    values = arguments.numbers(name, values)
-    if values.ndim != 1 or len(values) == 0:
-        raise ValueError(f"{name} must be (n,) with n >= 1; got {tuple(values.shape)}")
+    values = numbers(name, values)
+    row = values.ndim == 1 and len(values) > 0
+    require(row, name, tuple(values.shape), "(n,) with n >= 1")
     return values
 
 
 def _shares(name: str, weights: Tensor | None, count: int) -> Tensor:
     if weights is None:
         return torch.full((count,), 1 / count, dtype=torch.float64)
-    weights = arguments.numbers(name, weights)
-    if weights.shape != (count,):
-        raise ValueError(f"{name} must be one weight a point, ({count},); got {weights.shape}")
-    if weights.min() < 0 or weights.sum() == 0:
-        raise ValueError(f"{name} must be at least 0, and not all 0")
+    weights = numbers(name, weights)
+    fits = weights.shape == (count,)
+    require(fits, name, tuple(weights.shape), f"one weight a point, ({count},)")
+    least, total = weights.min().item(), weights.sum().item()
+    require(least >= 0 and total > 0, name, least, "at least 0, and not all 0")
     return weights / weights.sum()

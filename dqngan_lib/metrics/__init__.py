@@ -1,4 +1,4 @@
 """Scores of pictures and of whole generators.
 
-Read `scorer`, `scores`, then `neighbours` and `pictures`.
+Of digits: `scorer`, `frechet`, `digits`. Of anything: `neighbours`, `distributions`, `pictures`.
 """

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from dqngan_lib.course import arguments
+from dqngan_lib.course.arguments import require
 
-COPY_QUANTILE = 0.01
+_COPY_QUANTILE = 0.01
 """A generated image counts as a copy when only this share of fresh images is as close."""
 
 
@@ -34,10 +35,8 @@ def precision_recall(generated: Tensor, real: Tensor, k: int = 3) -> tuple[float
     arguments.whole("k", k, 1)
     generated = arguments.points("generated", generated, least=k + 1)
     real = arguments.points("real", real, least=k + 1)
-    if generated.shape[1] != real.shape[1]:
-        raise ValueError(
-            f"generated must have {real.shape[1]} columns like real; got {generated.shape[1]}"
-        )
+    columns = generated.shape[1], real.shape[1]
+    require(columns[0] == columns[1], "generated", columns[0], f"of {columns[1]} columns like real")
     return _covered(generated, real, k), _covered(real, generated, k)
 
 
@@ -94,18 +93,18 @@ def memorisation(generated: Tensor, training: Tensor, held_out: Tensor) -> Memor
     found = []
     for name, images in (("generated", generated), ("held_out", held_out)):
         points = arguments.points(name, images, flatten=True)
-        if points.shape[1] != training.shape[1]:
-            raise ValueError(
-                f"{name} must have {training.shape[1]} numbers an image like training; "
-                f"got {points.shape[1]}"
-            )
+        sizes = points.shape[1], training.shape[1]
+        require(
+            sizes[0] == sizes[1], name, sizes[0], f"of {sizes[1]} numbers an image like training"
+        )
         found.append(_nearest(points, training))
     (distances, nearest), (fresh, _) = found
+    # P(generated closer) + ½ P(tie), over all pairs of a generated and a held-out image.
     ordered = fresh.sort().values
     below = torch.searchsorted(ordered, distances, side="left")
     not_above = torch.searchsorted(ordered, distances, side="right")
     closer = 1 - (below + not_above).double().mean().item() / (2 * len(fresh))
-    copies = (distances <= fresh.quantile(COPY_QUANTILE)).double().mean().item()
+    copies = (distances <= fresh.quantile(_COPY_QUANTILE)).double().mean().item()
     return Memorisation(closer, copies, distances, nearest, fresh)
 
 
@@ -131,12 +130,11 @@ def distinct_images(images: Tensor, tolerance: float = 0.0) -> int:
         ValueError: `images` is empty, leaves [0, 1], or `tolerance` is negative.
     """
     points = arguments.unit_range("images", arguments.points("images", images, flatten=True))
-    if not 0 <= tolerance < math.inf:
-        raise ValueError(f"tolerance must be a number >= 0; got {tolerance!r}")
+    require(0 <= tolerance < math.inf, "tolerance", tolerance, "a number >= 0")
     rounded = (points * 255).round()
     if tolerance == 0:
         return len(torch.unique(rounded.to(torch.uint8), dim=0))
-    limit = tolerance * math.sqrt(points.shape[1])
+    limit = tolerance * math.sqrt(points.shape[1])  # a root mean square, as a Euclidean distance
     counted: list[int] = []
     for row, point in enumerate(points):
         if not counted or (points[counted] - point).norm(dim=1).min() > limit:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dqngan_lib.course import arguments
+from dqngan_lib.course.arguments import require
 
 
 def psnr(
@@ -38,13 +39,11 @@ def psnr(
         try:
             weights = mask.cpu().expand_as(errors).flatten(1).double()
         except RuntimeError:
-            raise ValueError(
-                f"mask must broadcast to {tuple(errors.shape)}; got {tuple(mask.shape)}"
-            ) from None
-        if (weights.sum(1) == 0).any():
-            raise ValueError("mask must be true somewhere in every image")
+            shapes = tuple(errors.shape), tuple(mask.shape)
+            raise ValueError(f"mask must broadcast to {shapes[0]}; got {shapes[1]}") from None
+        require(bool(weights.any(1).all()), "mask", "an empty one", "true somewhere in every image")
         mean = (errors.flatten(1) * weights).sum(1) / weights.sum(1)
-    return 10 * (data_range**2 / mean).log10()
+    return 10 * (data_range**2 / mean).log10()  # 10 log₁₀(L²/MSE), (n,)
 
 
 def ssim(
@@ -77,15 +76,11 @@ def ssim(
     """
     images, originals = _two_pictures(images, originals, data_range)
     arguments.whole("window", window, 1)
-    if window % 2 == 0:
-        raise ValueError(f"window must be odd; got {window}")
-    if min(images.shape[2:]) < window:
-        raise ValueError(
-            f"images must be at least window = {window} pixels high and wide; "
-            f"got {tuple(images.shape[2:])}"
-        )
-    if not 0 < sigma < math.inf:
-        raise ValueError(f"sigma must be a positive number; got {sigma!r}")
+    require(window % 2 == 1, "window", window, "odd")
+    size, least = tuple(images.shape[2:]), f"at least window = {window} pixels high and wide"
+    require(min(size) >= window, "images", size, least)
+    require(0 < sigma < math.inf, "sigma", sigma, "a positive number")
+    # A Gaussian window is a row of weights times a column of the same: two short convolutions.
     steps = torch.arange(window, dtype=torch.float64) - window // 2
     line = torch.exp(-steps.square() / (2 * sigma**2))
     line = (line / line.sum()).view(1, 1, 1, window)
@@ -99,6 +94,7 @@ def ssim(
     variance_y = blurred(originals.square()) - mean_y.square()
     covariance = blurred(images * originals) - mean_x * mean_y
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    # Wang et al. 2004, eq. 13, at every place of the window; the mean over places is eq. 17.
     similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
         (mean_x.square() + mean_y.square() + c1) * (variance_x + variance_y + c2)
     )
@@ -107,19 +103,11 @@ def ssim(
 
 def _two_pictures(images: Tensor, originals: Tensor, data_range: float) -> tuple[Tensor, Tensor]:
     """Return two stacks of pictures in float64 after checking them."""
-    images, originals = (
-        arguments.numbers("images", images),
-        arguments.numbers("originals", originals),
-    )
-    if images.ndim != 4 or 0 in images.shape:
-        raise ValueError(
-            f"images must have shape (n, channels, height, width); got {tuple(images.shape)}"
-        )
-    if originals.shape != images.shape:
-        raise ValueError(
-            f"originals must have shape {tuple(images.shape)} like images; "
-            f"got {tuple(originals.shape)}"
-        )
-    if not 0 < data_range < math.inf:
-        raise ValueError(f"data_range must be a positive number; got {data_range!r}")
+    images = arguments.numbers("images", images)
+    originals = arguments.numbers("originals", originals)
+    shape, other = tuple(images.shape), tuple(originals.shape)
+    stack = images.ndim == 4 and 0 not in shape
+    require(stack, "images", shape, "of shape (n, channels, height, width)")
+    require(other == shape, "originals", other, f"of the shape {shape} like images")
+    require(0 < data_range < math.inf, "data_range", data_range, "a positive number")
     return images, originals

@@ -1,6 +1,5 @@
 """The digit scorer: a small network that has learnt to read digits, and judges generated ones."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -8,13 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dqngan_lib.course.arguments import float_tensor
+from dqngan_lib.course.data import check_file
+
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "digit_scorer.pt"
 """Made by `tools/make_digit_scorer.py` from the 8,000 training digits."""
 
 WEIGHTS_SHA256 = "c8a08d93edb6da54518c878755a082157acc5fb681a792d77dd5075da3da10a9"
 """SHA-256 of the file `WEIGHTS`."""
 
-FEATURES = 64
+_FEATURES = 64
 """How many features describe an image."""
 
 SIDES = (28, 16)
@@ -53,9 +55,9 @@ class DigitScorer(nn.Module):
             nn.Conv2d(64, 64, 3, padding=1),
             nn.ReLU(),
         )
-        self.to_features = nn.Linear(64 * 4 * 4, FEATURES)
-        self.to_logits = nn.Linear(FEATURES, 10)
-        self.register_buffer("balance", torch.eye(FEATURES).repeat(len(SIDES), 1, 1))
+        self.to_features = nn.Linear(64 * 4 * 4, _FEATURES)
+        self.to_logits = nn.Linear(_FEATURES, 10)
+        self.register_buffer("balance", torch.eye(_FEATURES).repeat(len(SIDES), 1, 1))
 
     def features(self, images: Tensor) -> Tensor:
         """Map images `(n, 1, side, side)` in [0, 1] to balanced features `(n, 64)`.
@@ -71,33 +73,21 @@ class DigitScorer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map images `(n, 1, side, side)` in [0, 1] to logits `(n, 10)`, one a class.
 
-        Raises:
-            TypeError: `images` is not a float tensor.
-            ValueError: `images` has another shape, or a side other than 28 and 16.
+        Errors are those of `features`.
         """
         return self.to_logits(self.raw_features(images))
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `features` and `forward` return, in half of their time.
 
-        Raises:
-            TypeError: `images` is not a float tensor.
-            ValueError: `images` has another shape, or a side other than 28 and 16.
+        Errors are those of `features`.
         """
         raw = self.raw_features(images)
         return self._balanced(raw, images), self.to_logits(raw)
 
     def raw_features(self, images: Tensor) -> Tensor:
         """Map images to features before `balance`: what the logits are made from."""
-        if not isinstance(images, Tensor) or not images.is_floating_point():
-            kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
-            raise TypeError(f"images must be a float tensor; got {kind}")
-        sides = [(1, side, side) for side in SIDES]
-        if images.ndim != 4 or tuple(images.shape[1:]) not in sides:
-            raise ValueError(
-                f"images must have shape (n, 1, 28, 28) or (n, 1, 16, 16); "
-                f"got {tuple(images.shape)}"
-            )
+        check_pictures("images", images)
         images = images.to(self.to_features.weight)
         return torch.cat([self._raw_features(part) for part in images.split(_PART)])
 
@@ -105,22 +95,24 @@ class DigitScorer(nn.Module):
         return raw @ self.balance[SIDES.index(images.shape[-1])]
 
     def _raw_features(self, images: Tensor) -> Tensor:
-        maps = self.convolutions(images)
+        maps = self.convolutions(images)  # (n, 64, 7, 7) or (n, 64, 4, 4)
         if maps.shape[-1] == 7:
             maps = functional.avg_pool2d(maps, 3, stride=2, padding=1, count_include_pad=False)
         return functional.leaky_relu(self.to_features(maps.flatten(1)), 0.1)
 
 
+def check_pictures(name: str, images: Tensor) -> None:
+    """Raise an error unless images are float `(n, 1, side, side)` with one of the `SIDES`."""
+    float_tensor(name, images)
+    if images.ndim != 4 or tuple(images.shape[1:]) not in [(1, side, side) for side in SIDES]:
+        raise ValueError(
+            f"{name} must have shape (n, 1, 28, 28) or (n, 1, 16, 16); got {tuple(images.shape)}"
+        )
+
+
 @cache
 def _load(device: str) -> DigitScorer:
-    if not WEIGHTS.is_file():
-        raise FileNotFoundError(f"{WEIGHTS} is missing: copy it from the course's repository")
-    found = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    if found != WEIGHTS_SHA256:
-        raise ValueError(
-            f"{WEIGHTS} is damaged: expected SHA-256 {WEIGHTS_SHA256}, found {found}. "
-            f"Copy it again from the course's repository."
-        )
+    check_file(WEIGHTS, WEIGHTS_SHA256)
     # Its first weights are replaced at once: drawing them must not move the caller's numbers.
     with torch.random.fork_rng(devices=[]):
         scorer = DigitScorer()

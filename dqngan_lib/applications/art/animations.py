@@ -1,7 +1,5 @@
 """Films of strokes as animated vector graphics: sharp at any size, small, and without a script."""
 
-import base64
-import html
 import math
 from collections.abc import Sequence
 
@@ -9,6 +7,7 @@ from IPython.display import HTML, display
 
 from dqngan_lib.applications.art.brushes import Stroke
 from dqngan_lib.course.arguments import positive_sizes, require
+from dqngan_lib.plots import img_tag
 
 
 def stroke_film(
@@ -39,15 +38,8 @@ def stroke_film(
     Raises:
         ValueError: There is no stroke, no description, or a number is out of its range.
     """
-    require(bool(alt.strip()), "alt", alt, "a description of the film")
     svg = stroke_svg(strokes, height, width, seconds=seconds, frames=frames)
-    code = base64.b64encode(svg.encode()).decode()
-    display(
-        HTML(
-            f'<img alt="{html.escape(alt)}" width="{screen_width}" '
-            f'src="data:image/svg+xml;base64,{code}">'
-        )
-    )
+    display(HTML(img_tag(svg.encode(), alt, "svg+xml", screen_width)))
 
 
 def stroke_svg(

@@ -9,7 +9,7 @@ The colour is no part of the number. It is computed: the one that leaves the lea
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -25,19 +25,19 @@ PATCH = 28
 STEP = 2
 """Pixels between two places."""
 
-DIRECTIONS = 8
+BRUSH_DIRECTIONS = 8
 """Direction k points 22.5° · k clockwise from the right; half a turn gives the same stroke."""
 
 SIZES = ((10.0, 3.0), (5.0, 1.3))
 """The large and the small brush: length without the round ends, and half the width, in pixels."""
 
-SHAPES = DIRECTIONS * len(SIZES)
+BRUSH_SHAPES = BRUSH_DIRECTIONS * len(SIZES)
 """Kinds of strokes that can be laid at one place."""
 
 PLACES = PATCH // STEP
 """Places in a row of a patch."""
 
-ACTIONS = SHAPES * PLACES * PLACES
+BRUSH_ACTIONS = BRUSH_SHAPES * PLACES * PLACES
 """Strokes of a patch: 3,136."""
 
 
@@ -60,14 +60,8 @@ class Stroke:
 
     def scaled(self, factor: float) -> "Stroke":
         """Return the same stroke on a picture that is so many times as large."""
-        return Stroke(
-            self.row * factor,
-            self.column * factor,
-            self.angle,
-            self.length * factor,
-            self.half_width * factor,
-            self.colour,
-        )
+        sizes = ("row", "column", "length", "half_width")
+        return replace(self, **{name: factor * getattr(self, name) for name in sizes})
 
 
 def stroke_at(
@@ -86,12 +80,12 @@ def stroke_at(
         ValueError: There is no such stroke.
     """
     rows, columns = height // STEP, width // STEP
-    whole("number", number, 0, SHAPES * rows * columns - 1)
+    whole("number", number, 0, BRUSH_SHAPES * rows * columns - 1)
     shape, place = divmod(int(number), rows * columns)
-    (size, direction), (row, column) = divmod(shape, DIRECTIONS), divmod(place, columns)
+    (size, direction), (row, column) = divmod(shape, BRUSH_DIRECTIONS), divmod(place, columns)
     length, half_width = SIZES[size]
     middle = STEP * (row + 0.5), STEP * (column + 0.5)
-    angle = math.pi * direction / DIRECTIONS
+    angle = math.pi * direction / BRUSH_DIRECTIONS
     return Stroke(*middle, angle, length, half_width, tuple(colour)).scaled(scale)
 
 
@@ -112,13 +106,18 @@ def stroke_mask(stroke: Stroke, height: int, width: int) -> tuple[Tensor, tuple[
         half = abs(share) * stroke.length / 2 + reach
         first = min(max(math.floor(middle - half), 0), size)
         window.append(slice(first, max(min(math.ceil(middle + half), size), first)))
-    rows = torch.arange(window[0].start, window[0].stop) + 0.5 - stroke.row
-    columns = torch.arange(window[1].start, window[1].stop) + 0.5 - stroke.column
-    along = rows[:, None] * down + columns * right
-    aside = rows[:, None] * right - columns * down
+    along, aside = stroke_axes(stroke, *window)
     beyond = (along.abs() - stroke.length / 2).clamp(min=0)
     distance = (beyond.square() + aside.square()).sqrt()
     return (reach - distance).clamp(0, 1), tuple(window)
+
+
+def stroke_axes(stroke: Stroke, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
+    """Return how far pixels of a window lie from a stroke's centre, along it and to its side."""
+    down, right = math.sin(stroke.angle), math.cos(stroke.angle)
+    y = (torch.arange(rows.start, rows.stop) + 0.5 - stroke.row)[:, None]
+    x = torch.arange(columns.start, columns.stop) + 0.5 - stroke.column
+    return y * down + x * right, y * right - x * down
 
 
 def best_colour(canvas: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -135,7 +134,8 @@ def best_colour(canvas: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     Returns:
         float `(…, 3)`.
     """
-    wanted = target - (1 - mask) * canvas
+    wanted = target - (1 - mask) * canvas  # d
+    # k = Σ m d / Σ m²
     return ((mask * wanted).sum(-1) / mask.square().sum(-1).clamp(min=1e-8)).clamp(0, 1)
 
 
@@ -153,7 +153,7 @@ def lay_colour(canvas: Tensor, mask: Tensor, colour: Tensor) -> Tensor:
 @cache
 def brush_table() -> Tensor:
     """Return the masks of all strokes of a patch, float32 `(3136, 784)`."""
-    table = torch.zeros(ACTIONS, PATCH, PATCH)
+    table = torch.zeros(BRUSH_ACTIONS, PATCH, PATCH)
     for number, sheet in enumerate(table):
         mask, window = stroke_mask(stroke_at(number, PATCH, PATCH), PATCH, PATCH)
         sheet[window] = mask
@@ -166,8 +166,8 @@ def _kernels(size: int) -> Tensor:
     length, half_width = SIZES[size]
     half = math.ceil(length / 2 + half_width + 0.5)
     masks = []
-    for k in range(DIRECTIONS):
-        angle = math.pi * k / DIRECTIONS
+    for k in range(BRUSH_DIRECTIONS):
+        angle = math.pi * k / BRUSH_DIRECTIONS
         down, right = math.sin(angle) * length / 2, math.cos(angle) * length / 2
         ends = (half - down, half - right), (half + down, half + right)
         masks.append(capsule(*ends, half_width, 2 * half))
@@ -213,5 +213,6 @@ def brush_gains(canvas: Tensor, target: Tensor) -> Tensor:
         wanted = first[:, :3] + second[:, :3]
         colour = (wanted / area).clamp(0, 1)
         paid = (colour * (2 * wanted - colour * area)).sum(1)
+        # k (2 Σ m d − k Σ m²) − 2 Σ m e c − Σ m² c², best colour by best colour.
         gains.append(paid - 2 * first[:, 3] - second[:, 3])
     return torch.cat(gains, 1)

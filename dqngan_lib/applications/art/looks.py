@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from dqngan_lib.applications.art.brushes import Stroke, stroke_mask
+from dqngan_lib.applications.art.brushes import Stroke, stroke_axes, stroke_mask
 from dqngan_lib.applications.art.painter import PAPER
 from dqngan_lib.course.arguments import require, whole
 
 LOOKS = ("plain", "oil", "chalk", "dots")
 """Plain is what the painter has learnt with; the others change the look, not the plan."""
 
-BRISTLES = 12
+_BRISTLES = 12
 """Bristles across an oil brush."""
 
 
@@ -79,25 +79,25 @@ def render_steps(
     stops = [len(strokes)] if stops is None else list(stops)
     for stop in stops:
         whole("stops", stop, 0, len(strokes))
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     canvas = torch.full((3, height * scale, width * scale), PAPER)
-    grain = _paper(height * scale, width * scale, random)
+    grain = _paper(height * scale, width * scale, rng)
     shown = {0: canvas.clone()}
     for number, stroke in enumerate(strokes, start=1):
-        _lay(canvas, stroke.scaled(scale), look, grain, random)
+        _lay(canvas, stroke.scaled(scale), look, grain, rng)
         if number in stops:
             shown[number] = canvas.clamp(0, 1)
     return [shown[stop] for stop in stops]
 
 
-def _paper(height: int, width: int, random: torch.Generator) -> Tensor:
+def _paper(height: int, width: int, rng: torch.Generator) -> Tensor:
     """Return the heights of a rough paper, `(height, width)`, evenly spread over [0, 1]."""
-    rough = avg_pool2d(torch.rand(1, 1, height + 1, width + 1, generator=random), 2, stride=1)[0, 0]
+    rough = avg_pool2d(torch.rand(1, 1, height + 1, width + 1, generator=rng), 2, stride=1)[0, 0]
     order = rough.flatten().argsort().argsort().float()
     return (order / order.numel()).reshape(height, width)
 
 
-def _lay(canvas: Tensor, stroke: Stroke, look: str, grain: Tensor, random: torch.Generator) -> None:
+def _lay(canvas: Tensor, stroke: Stroke, look: str, grain: Tensor, rng: torch.Generator) -> None:
     """Lay one stroke on the canvas, in place."""
     if look == "dots":
         area = 2 * stroke.length * stroke.half_width + math.pi * stroke.half_width**2
@@ -109,25 +109,22 @@ def _lay(canvas: Tensor, stroke: Stroke, look: str, grain: Tensor, random: torch
     if look == "chalk":
         mask = mask * (1.25 - 1.1 * grain[window]).clamp(0.1, 0.95)
     if look == "oil":
-        mask, light = _bristles(stroke, mask, window, random)
+        mask, light = _bristles(stroke, mask, window, rng)
     place = (slice(None), *window)
     paint = (torch.tensor(stroke.colour)[:, None, None] * light).clamp(0, 1)
     canvas[place] += mask * (paint - canvas[place])
 
 
 def _bristles(
-    stroke: Stroke, mask: Tensor, window: tuple[slice, slice], random: torch.Generator
+    stroke: Stroke, mask: Tensor, window: tuple[slice, slice], rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Return the mask of a stroke with bristles, and how bright the paint is, both `(h, w)`."""
-    rows = torch.arange(window[0].start, window[0].stop) + 0.5 - stroke.row
-    columns = torch.arange(window[1].start, window[1].stop) + 0.5 - stroke.column
-    down, right = math.sin(stroke.angle), math.cos(stroke.angle)
-    along = rows[:, None] * down + columns * right
+    along, aside = stroke_axes(stroke, *window)
     wide = stroke.half_width + 0.5
-    across = ((rows[:, None] * right - columns * down) / wide).clamp(-1, 1)
-    paint = torch.rand(BRISTLES + 2, generator=random)
-    place = (across + 1) / 2 * BRISTLES
-    left = place.floor().long().clamp(max=BRISTLES)
+    across = (aside / wide).clamp(-1, 1)
+    paint = torch.rand(_BRISTLES + 2, generator=rng)
+    place = (across + 1) / 2 * _BRISTLES
+    left = place.floor().long().clamp(max=_BRISTLES)
     streak = torch.lerp(paint[left], paint[left + 1], place - left)
     # Each bristle leaves the sheet a little earlier or later, and one edge gets more light.
     end = stroke.length / 2 + wide * (0.45 + 0.55 * streak)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from dqngan_lib.applications.art.brushes import SHAPES, STEP
+from dqngan_lib.applications.art.brushes import BRUSH_SHAPES, STEP
 
 WINDOW = 18
 """Height and width of a window in pixels: room for the large brush in every direction."""
@@ -28,7 +28,7 @@ class PainterNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.u = nn.Parameter(0.4 * torch.rand(SHAPES, 1, WINDOW, WINDOW))
+        self.u = nn.Parameter(0.4 * torch.rand(BRUSH_SHAPES, 1, WINDOW, WINDOW))
 
     def windows(self) -> Tensor:
         """Return the windows, float `(16, 18, 18)`."""
@@ -36,10 +36,11 @@ class PainterNetwork(nn.Module):
 
     def forward(self, canvas: Tensor, target: Tensor) -> Tensor:
         """Map canvas and target, both `(n, 3, h, w)`, to Q-values `(n, 16, h / 2, w / 2)`."""
-        w = self.u.square()
+        w = self.u.square()  # (16, 1, 18, 18)
         error = (target - canvas).square().sum(1, keepdim=True)
         bright = target - 0.5  # the spread does not change, and small numbers lose fewer digits
-        area = under(torch.ones_like(target[:1, :1]), w) + 1e-4
+        area = under(torch.ones_like(target[:1, :1]), w) + 1e-4  # Σ w
+        # Σ w (t − μ)² = Σ w t² − (Σ w t)² / Σ w
         mean = (under(bright, w).square() / area).sum(1, keepdim=True)
         spread = under(bright.square().sum(1, keepdim=True), w) - mean
         return GAIN * (under(error, w) - spread).squeeze(1)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from dqngan_lib.applications.art.brushes import (
-    SHAPES,
+    BRUSH_SHAPES,
     STEP,
     Stroke,
     best_colour,
@@ -17,6 +17,7 @@ from dqngan_lib.applications.art.brushes import (
     stroke_mask,
 )
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.runtime import progress
 
 Values = Callable[[Tensor, Tensor], Tensor]
 """From canvas and target, both `(1, 3, h, w)`, to a number a stroke, `(1, 16, h / 2, w / 2)`."""
@@ -27,14 +28,13 @@ SCHEDULE = ((4, 40), (2, 130), (1, 330))
 PAPER = 1.0
 """What is on the canvas before the first stroke: white."""
 
-
-NEAR = 8
+_NEAR = 8
 """How far a stroke reaches, and the strokes that it touches, in places."""
 
-LEAST_GAIN = 1e-7
+_LEAST_GAIN = 1e-7
 """A fall of the mean squared error up to this is nothing."""
 
-TRIES = 4
+_TRIES = 4
 """Strokes that may be tried for each one that is asked for, with a palette."""
 
 
@@ -108,8 +108,8 @@ def paint(
         palette: If given, float `(k, 3)`: the colour laid is the one of these that is nearest to
             the best colour. No other colour of the palette leaves a smaller error.
         patient: Whether, with a palette, a stroke that has brought nothing is taken back and left
-            alone until another one within `NEAR` places has changed the sheet. Up to `TRIES`
-            strokes a level are tried for each one asked for; so fewer may be laid.
+            alone until another one within 8 places has changed the sheet. Up to 4 strokes a
+            level are tried for each one asked for; so fewer may be laid.
         choices: If given, float `(k, 3)`: `values` then has (1 + k) · 16 planes and chooses the
             colour too. First come all strokes in their best colour, then all in each of these.
 
@@ -119,33 +119,38 @@ def paint(
     """
     painting = Painting.start(target, schedule)
     height, width = target.shape[1:]
+    bar = progress(total=sum(count for _, count in schedule), label="painting")
     for factor, count in schedule:
         small = avg_pool2d(target[None], factor)
         rows, columns = height // factor // STEP, width // factor // STEP
         kinds = 1 if choices is None else 1 + len(choices)
-        useless = torch.zeros(kinds * SHAPES, rows, columns, dtype=torch.bool)
+        useless = torch.zeros(kinds * BRUSH_SHAPES, rows, columns, dtype=torch.bool)
         last = len(painting.strokes) + count
         careful = patient and palette is not None
-        for _ in range(TRIES * count if careful else count):
+        for _ in range(_TRIES * count if careful else count):
+            # The stroke of the greatest value, seen on the smaller picture.
             worth = values(avg_pool2d(painting.canvas[None], factor), small)[0]
             number = int(worth.masked_fill(useless, -torch.inf).argmax())
-            kind, number = divmod(number, SHAPES * rows * columns)
+            kind, number = divmod(number, BRUSH_SHAPES * rows * columns)
             stroke = stroke_at(number, height // factor, width // factor, factor)
+            # It is laid on the picture itself, in its best colour or the nearest there is.
             colour = None if palette is None else _nearest(painting.canvas, target, stroke, palette)
             colour = colour if kind == 0 else choices[kind - 1]
             before = painting.canvas.clone()
             painting.lay(target, stroke, colour)
             shape, place = divmod(number, rows * columns)
             row, column = divmod(place, columns)
-            if careful and painting.errors[-2] - painting.errors[-1] <= LEAST_GAIN:
+            if careful and painting.errors[-2] - painting.errors[-1] <= _LEAST_GAIN:
                 painting.canvas = before
                 painting.strokes.pop(), painting.errors.pop()
                 useless[shape, row, column] = True
             else:
-                near = [slice(max(middle - NEAR, 0), middle + NEAR + 1) for middle in (row, column)]
+                near = [slice(max(at - _NEAR, 0), at + _NEAR + 1) for at in (row, column)]
                 useless[:, near[0], near[1]] = False
+            bar.update(len(painting.strokes) - bar.n)
             if len(painting.strokes) == last:
                 break
+    bar.close()
     return painting
 
 
@@ -159,10 +164,10 @@ def _nearest(canvas: Tensor, target: Tensor, stroke: Stroke, palette: Tensor) ->
 
 def random_values(seed: int = 0) -> Values:
     """Return a painter without aim: a number drawn for each stroke."""
-    generator = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
 
     def values(canvas: Tensor, target: Tensor) -> Tensor:
         rows, columns = canvas.shape[2] // STEP, canvas.shape[3] // STEP
-        return torch.rand(len(canvas), SHAPES, rows, columns, generator=generator)
+        return torch.rand(len(canvas), BRUSH_SHAPES, rows, columns, generator=rng)
 
     return values

@@ -36,18 +36,18 @@ def photo_patches(
     positive_sizes(count=count)
     fits = len(pictures) > 0 and all(min(p.shape[1:]) >= PATCH for p in pictures)
     require(fits, "pictures", [tuple(p.shape) for p in pictures], "(3, h, w) with sides >= 28")
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     patches = []
     for _ in range(count):
-        picture = pictures[random.integers(len(pictures))]
+        picture = pictures[rng.integers(len(pictures))]
         least = min(picture.shape[1:])
-        side = round(PATCH * (least / PATCH) ** random.random())
-        row, column = (random.integers(size - side + 1) for size in picture.shape[1:])
+        side = round(PATCH * (least / PATCH) ** rng.random())
+        row, column = (rng.integers(size - side + 1) for size in picture.shape[1:])
         piece = picture[None, :, row : row + side, column : column + side]
         small = interpolate(piece, (PATCH, PATCH), mode="bilinear", antialias=True)[0]
-        turned = small.rot90(int(random.integers(4)), (1, 2))
-        turned = turned.flip(2) if random.random() < 0.5 else turned
-        patches.append(turned[random.permutation(3)] if recolour else turned)
+        turned = small.rot90(int(rng.integers(4)), (1, 2))
+        turned = turned.flip(2) if rng.random() < 0.5 else turned
+        patches.append(turned[rng.permutation(3)] if recolour else turned)
     return torch.stack(patches).clamp(0, 1)
 
 
@@ -62,10 +62,10 @@ def plain_patches(count: int, seed: int = 0) -> Tensor:
         float `(count, 3, 28, 28)` in [0, 1].
     """
     positive_sizes(count=count)
-    random = torch.Generator().manual_seed(int(seed))
-    first, second = torch.rand(2, count, 3, 1, 1, generator=random)
-    second = torch.where(torch.rand(count, 1, 1, 1, generator=random) < 0.3, first, second)
-    angle = torch.rand(count, 1, 1, generator=random) * 2 * torch.pi
+    rng = torch.Generator().manual_seed(int(seed))
+    first, second = torch.rand(2, count, 3, 1, 1, generator=rng)
+    second = torch.where(torch.rand(count, 1, 1, 1, generator=rng) < 0.3, first, second)
+    angle = torch.rand(count, 1, 1, generator=rng) * 2 * torch.pi
     line = torch.linspace(-1, 1, PATCH)
     along = line[:, None] * angle.sin() + line * angle.cos()
     share = (0.5 + 0.5 * along / 2**0.5)[:, None]

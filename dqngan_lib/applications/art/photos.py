@@ -10,16 +10,16 @@ from torch import Tensor
 
 from dqngan_lib.course.arguments import require, whole
 
-FORMATS = ("PNG", "JPEG")
+_FORMATS = ("PNG", "JPEG")
 """What can be read."""
 
 MOST_BYTES = 30_000_000
 """The largest file that is opened."""
 
-MOST_PIXELS = 60_000_000
+_MOST_PIXELS = 60_000_000
 """The largest picture that is unpacked: a small file may hold a very large one."""
 
-LEAST_SIDE = 8
+_LEAST_SIDE = 8
 """The smallest height and width of a picture."""
 
 
@@ -67,17 +67,17 @@ def _decode(data: bytes, name: str) -> Tensor:
         raise ValueError(f"{name} is too large a picture") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         raise ValueError(f"{name} is not an image: give a PNG or JPEG file") from None
-    if picture.format not in FORMATS:
+    if picture.format not in _FORMATS:
         raise ValueError(f"{name} is a {picture.format} file: give a PNG or JPEG file")
     width, height = picture.size
-    if width * height > MOST_PIXELS:
+    if width * height > _MOST_PIXELS:
         raise ValueError(
             f"{name} is too large a picture: {width} × {height} pixels; at most "
-            f"{MOST_PIXELS / 1e6:.0f} million are unpacked"
+            f"{_MOST_PIXELS / 1e6:.0f} million are unpacked"
         )
-    if min(width, height) < LEAST_SIDE:
+    if min(width, height) < _LEAST_SIDE:
         raise ValueError(
-            f"{name} is too small: {width} × {height} pixels; each side needs {LEAST_SIDE}"
+            f"{name} is too small: {width} × {height} pixels; each side needs {_LEAST_SIDE}"
         )
     try:
         picture.load()

@@ -13,7 +13,7 @@ from dqngan_lib.applications.art.painter import PAPER, Painting
 from dqngan_lib.plots import COLORS
 
 
-def as_picture(picture: Tensor) -> np.ndarray:
+def _as_picture(picture: Tensor) -> np.ndarray:
     """Return a picture `(3, height, width)` as matplotlib draws it."""
     return picture.detach().clamp(0, 1).permute(1, 2, 0).numpy()
 
@@ -28,7 +28,7 @@ def draw_gains(pictures: Sequence[Tensor], names: Sequence[str]) -> Figure:
     figure, axes = plt.subplots(2, len(pictures), figsize=(2.5 * len(pictures) + 0.6, 5.0))
     for column, picture, name in zip(axes.T, pictures, names, strict=True):
         gains = brush_gains(torch.full_like(picture, PAPER)[None], picture[None])[0].amax(0)
-        column[0].imshow(as_picture(picture))
+        column[0].imshow(_as_picture(picture))
         column[0].set_title(name, loc="center", fontsize=10)
         image = column[1].imshow(gains.clamp(min=0), cmap="cividis")
         bar = figure.colorbar(image, ax=column[1], shrink=0.8)
@@ -42,9 +42,6 @@ def draw_gains(pictures: Sequence[Tensor], names: Sequence[str]) -> Figure:
     return figure
 
 
-LINES = ("-", "--", ":", "-.")
-
-
 def draw_psnr(
     axes: plt.Axes, painters: Mapping[str, tuple[Sequence[Painting], str]], title: str
 ) -> None:
@@ -55,27 +52,20 @@ def draw_psnr(
         painters: By name, paintings of the same pictures and a name in `plots.COLORS`.
         title: A sentence above.
     """
-    ends = []
-    for (name, (paintings, color)), line in zip(painters.items(), LINES, strict=False):
+    ends, lines = [], ("-", "--", ":", "-.")
+    for (name, (paintings, color)), line in zip(painters.items(), lines, strict=False):
         curves = np.array([painting.psnr() for painting in paintings])
         for curve in curves:
             axes.plot(curve, color=COLORS[color], linewidth=0.6, alpha=0.45)
         mean = curves.mean(0)
         axes.plot(mean, color=COLORS[color], linewidth=2.2, linestyle=line)
         ends.append((mean[-1], name, COLORS[color]))
-    ends.sort()
     least = 0.06 * float(np.ptp(axes.get_ylim()))
     height = -np.inf
-    for value, name, color in ends:
+    for value, name, color in sorted(ends):
         height = max(value, height + least)  # labels that do not overlap
-        axes.annotate(
-            name,
-            (len(mean) - 1, height),
-            (6, 0),
-            textcoords="offset points",
-            color=color,
-            va="center",
-        )
+        place = (len(mean) - 1, height)
+        axes.annotate(name, place, (6, 0), textcoords="offset points", color=color, va="center")
     axes.set(xlabel="strokes laid down", ylabel="PSNR, dB", title=title)
     axes.set_xlim(0, len(mean) - 1)
 
@@ -90,14 +80,10 @@ def draw_palettes(
         palettes: `(k, 3)` each; one with no colours is left blank.
         names: What to write above each.
     """
-    figure, axes = plt.subplots(
-        2,
-        len(pictures),
-        figsize=(1.8 * len(pictures), 2.3),
-        height_ratios=(9, 1),
-    )
+    size = 1.8 * len(pictures), 2.3
+    figure, axes = plt.subplots(2, len(pictures), figsize=size, height_ratios=(9, 1))
     for column, picture, palette, name in zip(axes.T, pictures, palettes, names, strict=True):
-        column[0].imshow(as_picture(picture), interpolation="antialiased")
+        column[0].imshow(_as_picture(picture), interpolation="antialiased")
         column[0].set_title(name, loc="center", fontsize=10)
         if len(palette):
             column[1].imshow(palette[None].numpy(), aspect="auto")
@@ -124,6 +110,7 @@ def draw_taste(
         floor: Distance between two halves of the style picture.
         title: A sentence above.
     """
+    small = {"textcoords": "offset points", "fontsize": 9}
     lines = (
         (dial, "dqn", "o-", "λ = {:g}", (-8, -15)),
         (recolour, "baseline", "s--", "{:.0%}", (6, -11)),
@@ -132,26 +119,12 @@ def draw_taste(
         x, y = ([score[name] for score in scores.values()] for name in ("psnr", "distance"))
         axes.plot(x, y, mark, color=COLORS[color])
         for weight, *place in zip(scores, x, y, strict=True):
-            axes.annotate(
-                label.format(weight), place, shift, textcoords="offset points", fontsize=9
-            )
-    axes.plot(rule["psnr"], rule["distance"], "D", color=COLORS["accent"])
-    axes.annotate(
-        "strict palette",
-        (rule["psnr"], rule["distance"]),
-        (-8, 8),
-        textcoords="offset points",
-        fontsize=9,
-    )
+            axes.annotate(label.format(weight), place, shift, **small)
+    place = rule["psnr"], rule["distance"]
+    axes.plot(*place, "D", color=COLORS["accent"])
+    axes.annotate("strict palette", place, (-8, 8), **small)
     axes.axhline(floor, color=COLORS["ceiling"], linestyle=":")
-    axes.annotate(
-        "floor: one half of the style against the other",
-        (0.98, floor),
-        (0, 3),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        ha="right",
-        fontsize=9,
-    )
+    across, text = ("axes fraction", "data"), "floor: one half of the style against the other"
+    axes.annotate(text, (0.98, floor), (0, 3), xycoords=across, ha="right", **small)
     axes.set(xlabel="PSNR against the photograph, dB", ylabel="style distance", title=title)
     axes.set_ylim(bottom=0)

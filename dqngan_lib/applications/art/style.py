@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from dqngan_lib.applications.art.brushes import (
-    ACTIONS,
+    BRUSH_ACTIONS,
+    BRUSH_SHAPES,
     PLACES,
-    SHAPES,
     best_colour,
     brush_table,
     lay_colour,
@@ -21,8 +21,7 @@ from dqngan_lib.applications.art.brushes import (
 from dqngan_lib.applications.art.networks import GAIN, PainterNetwork, under
 from dqngan_lib.applications.art.training import PainterSettings, Sheets
 from dqngan_lib.course.arguments import make_plain_numbers, require
-from dqngan_lib.course.runtime import progress
-from dqngan_lib.course.training import adam_along_cosine
+from dqngan_lib.course.training import StoppableLoop, adam_along_cosine
 from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.networks import normalise_layers
 
@@ -86,7 +85,7 @@ class StylePainter(nn.Module):
         for layer in layers[::2]:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-        head = nn.Conv2d(width, self.kinds * SHAPES, 1)
+        head = nn.Conv2d(width, self.kinds * BRUSH_SHAPES, 1)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         self.layers = nn.Sequential(*layers, head)
@@ -162,7 +161,7 @@ def lay_kinds(canvas: Tensor, target: Tensor, action: Tensor, palette: Tensor) -
         action: int64 `(n,)`: kind · 3136 + the number of the stroke.
         palette: float `(k, 3)`.
     """
-    kind, number = action // ACTIONS, action % ACTIONS
+    kind, number = action // BRUSH_ACTIONS, action % BRUSH_ACTIONS
     mask, before = brush_table()[number][:, None], canvas.flatten(2)
     own = best_colour(before, target.flatten(2), mask)
     colour = torch.where((kind == 0)[:, None], own, palette[(kind - 1).clamp(min=0)])
@@ -206,7 +205,7 @@ def train_style(
         An interruption returns what has been learnt.
     """
     settings = settings or StyleSettings()
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         critic = PatchCritic()
@@ -214,30 +213,25 @@ def train_style(
         painter.parameters(), settings.learning_rate, settings.updates
     )
     judge = torch.optim.Adam(critic.parameters(), settings.critic_rate, (0.5, 0.99))
-    sheets = Sheets(patches, PainterSettings(sheets=settings.sheets, most_strokes=50), random)
-    made = sheets.canvas[:0]
+    sheets = Sheets(patches, PainterSettings(sheets=settings.sheets, most_strokes=50), rng)
+    made = sheets.canvas[:0]  # finished paintings, the critic's fakes
     unexplained: list[float] = []
-    bar = progress(total=settings.warm_up + settings.updates, label="style")
-    try:
-        for step in range(settings.warm_up + settings.updates):
+    with StoppableLoop(settings.warm_up + settings.updates, "style", "step") as loop:
+        for step in loop:
             gain, opinion = painter.both(sheets.canvas, sheets.target)
-            q_values = (gain + painter.weight * opinion).detach().flatten(1)
+            q_values = (gain + painter.weight * opinion).detach().flatten(1)  # Q_gain + λ Q_style
             if len(made):
-                _critic_step(critic, judge, style, made, settings.sheets, random)
+                _critic_step(critic, judge, style, made, settings.sheets, rng)
             if step >= settings.warm_up:
                 unexplained.append(
                     _trial_step(painter, critic, learner, sheets, q_values, opinion, settings)
                 )
                 schedule.step()
+            # Lay the best stroke of each sheet; a sheet at its last stroke is a finished painting.
             done = sheets.left == 1
             after = lay_kinds(sheets.canvas, sheets.target, q_values.argmax(1), painter.palette)
             made = torch.cat([made, after[done]])[-settings.pool :]
             sheets.take(after)
-            bar.update(1)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        bar.close()
     return critic, unexplained
 
 
@@ -247,11 +241,11 @@ def _critic_step(
     style: Tensor,
     made: Tensor,
     count: int,
-    random: torch.Generator,
+    rng: torch.Generator,
 ) -> None:
     """Teach the critic pieces of the style from finished paintings."""
-    real = style[torch.randint(len(style), (count,), generator=random)]
-    fake = made[torch.randint(len(made), (count,), generator=random)]
+    real = style[torch.randint(len(style), (count,), generator=rng)]
+    fake = made[torch.randint(len(made), (count,), generator=rng)]
     real_logits, fake_logits = critic(torch.cat([real, fake])).chunk(2)
     loss = discriminator_loss(real_logits.flatten(), fake_logits.flatten(), "hinge")
     judge.zero_grad()
@@ -269,19 +263,20 @@ def _trial_step(
     settings: StyleSettings,
 ) -> float:
     """Try strokes, move Q_style towards the rise of the logits; return what it left unexplained."""
-    random, places = sheets.generator, PLACES * PLACES
+    rng, places = sheets.rng, PLACES * PLACES
     rows = torch.arange(settings.sheets).repeat(settings.trials)
-    place = torch.randint(places, rows.shape, generator=random)
+    place = torch.randint(places, rows.shape, generator=rng)
     best = q_values.view(settings.sheets, -1, places)[rows, :, place].argmax(1)
-    anything = torch.randint(painter.kinds * SHAPES, rows.shape, generator=random)
-    explore = torch.rand(rows.shape, generator=random) < settings.epsilon
+    anything = torch.randint(painter.kinds * BRUSH_SHAPES, rows.shape, generator=rng)
+    explore = torch.rand(rows.shape, generator=rng) < settings.epsilon
     action = torch.where(explore, anything, best) * places + place
     # One of the first places on each sheet is among its best strokes: those that will be laid.
     top = q_values.topk(settings.sheets, 1).indices
     action[: settings.sheets] = top[
         torch.arange(settings.sheets),
-        torch.randint(settings.sheets, (settings.sheets,), generator=random),
+        torch.randint(settings.sheets, (settings.sheets,), generator=rng),
     ]
+    # The reward is the critic's alone: Q_gain has no weights to learn here.
     after = lay_kinds(sheets.canvas[rows], sheets.target[rows], action, painter.palette)
     reward = style_reward(critic, sheets.canvas[rows], after)
     answer = opinion.flatten(1)[rows, action]

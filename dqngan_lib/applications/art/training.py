@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from dqngan_lib.applications.art.brushes import (
-    ACTIONS,
+    BRUSH_ACTIONS,
+    BRUSH_SHAPES,
     PATCH,
     PLACES,
-    SHAPES,
     best_colour,
     brush_gains,
     brush_table,
@@ -19,8 +19,7 @@ from dqngan_lib.applications.art.brushes import (
 from dqngan_lib.applications.art.networks import PainterNetwork, squash
 from dqngan_lib.applications.art.painter import PAPER
 from dqngan_lib.course.arguments import make_plain_numbers, require
-from dqngan_lib.course.runtime import progress
-from dqngan_lib.course.training import adam_along_cosine
+from dqngan_lib.course.training import StoppableLoop, adam_along_cosine
 
 
 @dataclass
@@ -61,20 +60,18 @@ class Sheets:
     Args:
         patches: float `(n, 3, 28, 28)` in [0, 1].
         settings: How many sheets, and for how many strokes.
-        generator: Where all chance comes from.
+        rng: Where all chance comes from.
 
     Raises:
         ValueError: The patches have another shape.
     """
 
-    def __init__(
-        self, patches: Tensor, settings: PainterSettings, generator: torch.Generator
-    ) -> None:
+    def __init__(self, patches: Tensor, settings: PainterSettings, rng: torch.Generator) -> None:
         if patches.dim() != 4 or tuple(patches.shape[1:]) != (3, PATCH, PATCH) or not len(patches):
             raise ValueError(
                 f"patches must be (n, 3, {PATCH}, {PATCH}) with n >= 1; got {tuple(patches.shape)}"
             )
-        self.patches, self.settings, self.generator = patches, settings, generator
+        self.patches, self.settings, self.rng = patches, settings, rng
         self.canvas = torch.full((settings.sheets, 3, PATCH, PATCH), PAPER)
         self.target = torch.zeros_like(self.canvas)
         self.left = torch.zeros(settings.sheets, dtype=torch.int64)
@@ -84,16 +81,16 @@ class Sheets:
         """Put a new patch beside each sheet that has got all its strokes."""
         done = self.left <= 0
         count = int(done.sum())
-        which = torch.randint(len(self.patches), (count,), generator=self.generator)
+        which = torch.randint(len(self.patches), (count,), generator=self.rng)
         target = self.patches[which]
-        start, luck = torch.full_like(target, PAPER), torch.rand(count, generator=self.generator)
+        start, luck = torch.full_like(target, PAPER), torch.rand(count, generator=self.rng)
         for least, block in ((0.4, 14), (0.55, 7), (0.75, 4)):
             blocks = avg_pool2d(target, block)
             blocks = blocks.repeat_interleave(block, 2).repeat_interleave(block, 3)
             start = torch.where((luck > least)[:, None, None, None], blocks, start)
         self.target[done], self.canvas[done] = target, start
         most = self.settings.most_strokes
-        self.left[done] = torch.randint(5, most, (count,), generator=self.generator)
+        self.left[done] = torch.randint(5, most, (count,), generator=self.rng)
 
     def trial(self, shape: Tensor) -> Tensor:
         """Return the reward of one stroke at each place; the sheets stay as they are.
@@ -141,37 +138,34 @@ def train_painter(
         The painter and the loss of each update. An interruption returns what has been learnt.
     """
     settings = settings or PainterSettings()
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PainterNetwork()
     optimizer, schedule = adam_along_cosine(
         network.parameters(), settings.learning_rate, settings.updates
     )
-    sheets = Sheets(patches, settings, random)
+    sheets = Sheets(patches, settings, rng)
     places, count = (settings.sheets, 1, PLACES, PLACES), (settings.sheets,)
     losses: list[float] = []
-    bar = progress(total=settings.updates, label="painter")
-    try:
-        for _ in range(settings.updates):
-            q_values = network(sheets.canvas, sheets.target)
-            shape = torch.randint(SHAPES, places, generator=random)
-            explore = torch.rand(places, generator=random) < settings.epsilon
+    with StoppableLoop(settings.updates, "painter") as loop:
+        for _ in loop:
+            q_values = network(sheets.canvas, sheets.target)  # (sheets, 16 shapes, 14, 14)
+            # Try one stroke at each place: ε-greedy among its shapes.
+            shape = torch.randint(BRUSH_SHAPES, places, generator=rng)
+            explore = torch.rand(places, generator=rng) < settings.epsilon
             shape = torch.where(explore, shape, q_values.detach().argmax(1, keepdim=True))
             reward = sheets.trial(shape)
+            # Learn: with γ = 0 the target is the reward alone, y = h(r).
             loss = nn.functional.huber_loss(squash(q_values.gather(1, shape)), squash(reward))
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 10.0)
             optimizer.step()
             schedule.step()
-            anything = torch.randint(ACTIONS, count, generator=random)
-            explore = torch.rand(count, generator=random) < 0.2
+            # Go on: lay the best stroke of each sheet, or now and then any.
+            anything = torch.randint(BRUSH_ACTIONS, count, generator=rng)
+            explore = torch.rand(count, generator=rng) < 0.2
             sheets.lay(torch.where(explore, anything, q_values.detach().flatten(1).argmax(1)))
             losses.append(loss.item())
-            bar.update(1)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        bar.close()
     return network, losses

@@ -4,14 +4,11 @@
 understood. Of everything else only the part that the two versions share is used.
 """
 
-import base64
 import html
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
-from PIL import Image
 from torch import Tensor
 
 from dqngan_lib.applications.art.animations import stroke_svg
@@ -19,10 +16,7 @@ from dqngan_lib.applications.art.looks import LOOKS, render
 from dqngan_lib.applications.art.painter import SCHEDULE, Painting, Values, paint
 from dqngan_lib.applications.art.palettes import picture_palette
 from dqngan_lib.applications.art.photos import fit_photo, read_photo
-from dqngan_lib.environments.widgets import present
-
-ALL_COLOURS = 0
-"""The choice of colours that stands for: each stroke in its own best one."""
+from dqngan_lib.plots import img_tag, present
 
 
 def uploaded_file(value: Any) -> tuple[str, bytes] | None:
@@ -41,15 +35,6 @@ def uploaded_file(value: Any) -> tuple[str, bytes] | None:
     else:
         raise TypeError(f"value must be that of a FileUpload; got {type(value).__name__}")
     return (files[-1][0], bytes(files[-1][1])) if files else None
-
-
-def jpeg_tag(picture: Tensor, alt: str, width: int) -> str:
-    """Return a picture `(3, height, width)` in [0, 1] as HTML."""
-    pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, format="JPEG", quality=88)
-    code = base64.b64encode(data.getvalue()).decode()
-    return f'<img alt="{html.escape(alt)}" width="{width}" src="data:image/jpeg;base64,{code}">'
 
 
 class PhotoPainter:
@@ -77,7 +62,7 @@ class PhotoPainter:
             continuous_update=False,
         )
         self.colours = ipywidgets.Dropdown(
-            options=[("each its own", ALL_COLOURS), ("16", 16), ("8", 8), ("4", 4)],
+            options=[("each its own", 0), ("16", 16), ("8", 8), ("4", 4)],
             description="colours",
         )
         self.look = ipywidgets.Dropdown(options=list(LOOKS), value="oil", description="brush")
@@ -135,23 +120,18 @@ class PhotoPainter:
     def _redraw(self) -> None:
         height, width = self.photo.shape[1:]
         screen = 380
-        tags = [jpeg_tag(self.photo, f"The photograph {self.name}.", screen)]
+        tags = [img_tag(self.photo, f"The photograph {self.name}.", "jpeg", screen)]
         if self.painting is None:
             self.text.value = f"<b>{html.escape(self.name)}</b>, {width} × {height}. Press “paint”."
         else:
             strokes = self.painting.strokes
             alt = f"The painting of {self.name}, {len(strokes)} strokes."
             if self.film.value:
-                svg = stroke_svg(strokes, height, width)
-                code = base64.b64encode(svg.encode()).decode()
-                tags.append(
-                    f'<img alt="{html.escape(alt)}" width="{screen}" '
-                    f'src="data:image/svg+xml;base64,{code}">'
-                )
+                svg = stroke_svg(strokes, height, width).encode()
+                tags.append(img_tag(svg, alt, "svg+xml", screen))
             else:
-                tags.append(
-                    jpeg_tag(render(strokes, height, width, 4, self.look.value), alt, screen)
-                )
+                picture = render(strokes, height, width, 4, self.look.value)
+                tags.append(img_tag(picture, alt, "jpeg", screen))
             self.text.value = (
                 f"<b>{html.escape(self.name)}</b>: {len(strokes)} strokes, PSNR "
                 f"{self.painting.psnr()[-1]:.1f} dB"

@@ -6,6 +6,8 @@ from torch.nn import functional
 
 from dqngan_lib.applications.latent.steering import CLASSES, LogProbability, of_class
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.runtime import progress
+from dqngan_lib.course.training import set_learning_rate
 
 
 def climb(
@@ -29,6 +31,7 @@ def climb(
     require(size > 0, "size", size, "> 0")
     way = [noise]
     for _ in range(steps):
+        # z ← z + size · ∇ log p(class | G(z)) / |∇ …|
         z = way[-1].clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(of_class(log_probability(z), asked).sum(), z)
         way.append(way[-1] + size * functional.normalize(gradient, dim=1))
@@ -36,7 +39,7 @@ def climb(
 
 
 @torch.no_grad()
-def search(
+def local_search(
     log_probability: LogProbability,
     noise: Tensor,
     asked: Tensor,
@@ -64,10 +67,10 @@ def search(
     """
     whole("steps", steps, 1)
     whole("tries", tries, 1, len(moves))
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     height = of_class(log_probability(noise), asked)
     for _ in range(steps):
-        order = torch.rand(len(noise), len(moves), generator=random).topk(tries).indices
+        order = torch.rand(len(noise), len(moves), generator=rng).topk(tries).indices
         tried = noise.unsqueeze(1) + moves[order]
         heights = of_class(
             log_probability(tried.flatten(0, 1)), asked.repeat_interleave(tries)
@@ -131,14 +134,13 @@ def train_encoder(
         seed: Seed of the batches.
     """
     whole("evaluations", evaluations, batch_size)
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(encoder.parameters(), learning_rate, fused=True)
     updates = evaluations // batch_size
-    for number in range(updates):
-        for group in adam.param_groups:
-            group["lr"] = learning_rate * (1 - number / updates)
-        noise = torch.randn(batch_size, noise_size, generator=random)
-        asked = torch.randint(CLASSES, (batch_size,), generator=random)
+    for number in progress(range(updates), label="encoder"):
+        set_learning_rate(adam, learning_rate * (1 - number / updates))
+        noise = torch.randn(batch_size, noise_size, generator=rng)
+        asked = torch.randint(CLASSES, (batch_size,), generator=rng)
         loss = -of_class(log_probability(encoder(noise, asked)), asked).mean()
         adam.zero_grad()
         loss.backward()

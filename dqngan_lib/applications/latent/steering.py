@@ -16,11 +16,11 @@ from torch.nn import functional
 from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.dqn.agent import DQN
 from dqngan_lib.dqn.replay import Batch
-from dqngan_lib.environments.worlds import TorchVectorEnv
+from dqngan_lib.environments.base import TorchVectorEnv
 
 CLASSES = 10
 
-SEEN_SCALE = 0.1
+_SEEN_SCALE = 0.1
 """What log-probabilities are multiplied by in an observation, so that most are of size 1."""
 
 GOAL, SCORES = slice(-CLASSES - 1, -1), slice(-2 * CLASSES - 1, -CLASSES - 1)
@@ -49,9 +49,9 @@ def of_class(scores: Tensor, classes: Tensor) -> Tensor:
     return scores.gather(1, classes.unsqueeze(1)).squeeze(1)
 
 
-def other_classes(classes: Tensor, random: torch.Generator) -> Tensor:
+def other_classes(classes: Tensor, rng: torch.Generator) -> Tensor:
     """Return for every class another one, each equally likely."""
-    return (classes + torch.randint(1, CLASSES, classes.shape, generator=random)) % CLASSES
+    return (classes + torch.randint(1, CLASSES, classes.shape, generator=rng)) % CLASSES
 
 
 def noise_moves(directions: Tensor, size: float) -> Tensor:
@@ -82,7 +82,7 @@ def walk_observation(noise: Tensor, scores: Tensor, asked: Tensor, progress: Ten
         float32 `(n, noise_size + 21)`.
     """
     asked = functional.one_hot(asked, CLASSES)
-    return torch.cat([noise, SEEN_SCALE * scores, asked, progress.view(-1, 1)], 1).float()
+    return torch.cat([noise, _SEEN_SCALE * scores, asked, progress.view(-1, 1)], 1).float()
 
 
 def all_rewards(batch: Batch) -> Tensor:
@@ -95,7 +95,7 @@ def all_rewards(batch: Batch) -> Tensor:
     Args:
         batch: With `observation` and `next_observation` as `walk_observation` makes them.
     """
-    return (batch["next_observation"] - batch["observation"])[:, SCORES] / SEEN_SCALE
+    return (batch["next_observation"] - batch["observation"])[:, SCORES] / _SEEN_SCALE
 
 
 class ClassQNetwork(nn.Module):
@@ -145,6 +145,7 @@ class AskedDQN(DQN):
 
     def update(self, batch: Batch) -> Tensor:
         """Take one gradient step for all classes; return the mean TD error of each step."""
+        # Action and reward become (batch, 10): the same step, paid by each class.
         action = batch["action"].unsqueeze(1).expand(-1, CLASSES)
         return super().update(batch | {"action": action, "reward": all_rewards(batch)})
 
@@ -175,17 +176,18 @@ class LatentWalk(TorchVectorEnv):
         self.evaluations = 0
 
     def _begin(self, rows: Tensor) -> None:
-        noise = torch.randn(int(rows.sum()), self.noise.shape[1], generator=self.generator)
+        noise = torch.randn(int(rows.sum()), self.noise.shape[1], generator=self.rng)
         scores = self._evaluate(noise)
         self.noise = self.noise.masked_scatter(rows.unsqueeze(1), noise)
         self.scores = self.scores.masked_scatter(rows.unsqueeze(1), scores)
-        asked = other_classes(scores.argmax(1), self.generator)
+        asked = other_classes(scores.argmax(1), self.rng)
         self.asked = self.asked.masked_scatter(rows, asked)
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:
         before = of_class(self.scores, self.asked)
         self.noise = self.noise + self.moves[action]
         self.scores = self._evaluate(self.noise)
+        # r = log p(class | G(z′)) − log p(class | G(z))
         return of_class(self.scores, self.asked) - before, self.time == self.max_steps
 
     def _evaluate(self, noise: Tensor) -> Tensor:

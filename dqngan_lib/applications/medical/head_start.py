@@ -8,15 +8,15 @@ known, so the editor can say what *every* action would have paid, and not only t
 """
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.applications.pixels.editor import REWARD_SCALE, Edits, PixelEditor, observe
+from dqngan_lib.applications.pixels.agent import PIXEL_TRAINING
+from dqngan_lib.applications.pixels.editor import ERROR_SCALE, Edits, PixelEditor, edit
 from dqngan_lib.applications.pixels.filters import ActionSet
 from dqngan_lib.applications.pixels.networks import PixelQNetwork, silent_head, trunk
-from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.arguments import require
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.networks import as_input
 from dqngan_lib.dqn.replay import Batch
@@ -27,15 +27,13 @@ from dqngan_lib.metrics.pictures import psnr
 HEAD_START_AGENT = DQNSettings(discount=0.0, learning_rate=4e-3)
 """How the pixels learn."""
 
-HEAD_START_TRAINING = TrainSettings(
+HEAD_START_TRAINING = replace(
+    PIXEL_TRAINING,
     steps=7_200,
     capacity=1_000,
-    batch_size=8,
-    learn_after=200,
     epsilon_start=0.1,
     epsilon_end=0.02,
     epsilon_fraction=1.0,
-    learning_rate_end=0.0,
     evaluate_every=1_800,
 )
 """How long: eight pictures at once, so an update for every 8 environment steps."""
@@ -120,30 +118,19 @@ class HeadStartEditor(PixelEditor):
         actions: ActionSet,
         *,
         max_steps: int = 2,
-        reward_scale: float = REWARD_SCALE,
+        reward_scale: float = ERROR_SCALE,
     ) -> None:
         same = answers.shape == measured.shape
         require(same, "answers", tuple(answers.shape), f"of shape {tuple(measured.shape)}")
         settings = {"max_steps": max_steps, "reward_scale": reward_scale}
         super().__init__(num_envs, measured, originals, actions, **settings)
-        self.answers = answers.float()
-        self.picture = self.answers[self.index]
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """Begin with a new answer in every environment; see `PixelEditor.reset`."""
-        _, info = super().reset(seed=seed, options=options)
-        self.picture = self.answers[self.index]
-        return self._observe(), info
-
-    def _begin(self, rows: Tensor) -> None:
-        super()._begin(rows)
-        self.picture = self.answers[self.index]
+        self.first = answers.float()
+        self.picture = self.first[self.index]
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:
         results, original = self.actions.results(self.picture), self.originals[self.index]
         before = (self.picture - original).square()
+        # r(a) = scale · ((x − x*)² − (f_a(x) − x*)²) for every action a: (n, actions, h, w).
         reward = self.reward_scale * (before - (results - original).square())
         self.picture = results.gather(1, action.unsqueeze(1))
         return reward, self.time == self.max_steps
@@ -171,6 +158,7 @@ class AllActionDQN(DQN):
     def update(self, batch: Batch) -> Tensor:
         """Take one gradient step; return the errors before it, their mean for each picture."""
         observation = as_input(batch["observation"], self.q_network)
+        # r − Q, both (batch, actions, height, width): every action has its own target.
         error = batch["reward"].to(observation.device) - self.q_network(observation)
         loss = 0.5 * error.square().mean()
         self.optimizer.zero_grad()
@@ -205,17 +193,7 @@ def edit_answers(
     """
     same = answers.shape == measured.shape
     require(same, "answers", tuple(answers.shape), f"of shape {tuple(measured.shape)}")
-    whole("steps", steps, 1)
-    trails, choices = [], []
-    for rows in torch.arange(len(answers)).split(part):
-        trail, chosen = [answers[rows]], []
-        for number in range(steps):
-            progress = torch.full((len(rows),), number / steps)
-            chosen.append(policy(observe(trail[-1], measured[rows], None, progress)))
-            trail.append(actions.apply(trail[-1], chosen[-1]))
-        trails.append(torch.stack(trail))
-        choices.append(torch.stack(chosen))
-    return Edits(torch.cat(trails, 1), torch.cat(choices, 1))
+    return edit(policy, answers, actions, seen=measured, steps=steps, part=part)
 
 
 def train_head_start(
@@ -229,7 +207,7 @@ def train_head_start(
     agent: DQNSettings = HEAD_START_AGENT,
     training: TrainSettings = HEAD_START_TRAINING,
     max_steps: int = 2,
-    reward_scale: float = REWARD_SCALE,
+    reward_scale: float = ERROR_SCALE,
     seed: int = 0,
 ) -> tuple[AllActionDQN, History]:
     """Train pixels to improve answers; the scores of the history are mean PSNRs.

@@ -15,15 +15,13 @@ from torch.nn import functional
 
 from dqngan_lib.applications.medical.tissue import TISSUES, Patches, in_the_middle
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.environments.base import TorchVectorEnv
 from dqngan_lib.environments.rollout import Policy
-from dqngan_lib.environments.worlds import TorchVectorEnv
 
 DROP, KEEP = 0, 1
 """The two actions."""
 
-CLASSES = len(TISSUES)
-
-REWARD_SCALE = 20.0
+ACCURACY_SCALE = 20.0
 """What a validation accuracy of 1 counts as: five points more are a reward of 1."""
 
 
@@ -42,18 +40,17 @@ class RandomFeatures:
     def __init__(self, count: int = 64, middle: int = 8, seed: int = 0) -> None:
         whole("count", count, 1)
         whole("middle", middle, 2)
-        random = torch.Generator().manual_seed(int(seed))
+        rng = torch.Generator().manual_seed(int(seed))
         self.middle = middle
-        self.weights = torch.randn(middle * middle, count, generator=random) / middle
-        self.offsets = torch.randn(count, generator=random)
+        self.weights = torch.randn(middle * middle, count, generator=rng) / middle
+        self.offsets = torch.randn(count, generator=rng)
 
     def __call__(self, patches: Patches) -> "LabelledFeatures":
         """Describe patches by `count + 1` numbers each, and keep their labels."""
         pixels = 4 * (in_the_middle(patches.images, self.middle).flatten(1) - 0.5)
         features = (pixels @ self.weights + self.offsets).relu()
-        return LabelledFeatures(
-            torch.cat([features, torch.ones(len(patches), 1)], 1), patches.labels
-        )
+        features = torch.cat([features, torch.ones(len(patches), 1)], 1)
+        return LabelledFeatures(features, patches.labels)
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class LabelledFeatures:
 
 def sums(examples: LabelledFeatures) -> tuple[Tensor, Tensor]:
     """Return ΦᵀΦ `(d, d)` and ΦᵀY `(d, classes)`: all that least squares needs to know."""
-    answers = functional.one_hot(examples.labels, CLASSES).float()
+    answers = functional.one_hot(examples.labels, len(TISSUES)).float()
     return examples.features.T @ examples.features, examples.features.T @ answers
 
 
@@ -149,8 +146,8 @@ class PatchChoice(TorchVectorEnv):
 
     def _begin(self, rows: Tensor) -> None:
         for row in rows.nonzero().flatten():
-            drawn = torch.randperm(len(self.pool), generator=self.generator)[: self.max_steps]
-            self.order[row] = drawn
+            drawn = torch.randperm(len(self.pool), generator=self.rng)
+            self.order[row] = drawn[: self.max_steps]
         self.kept[rows] = False
         self.squares[rows], self.products[rows] = self.start
         self.weights[rows] = self.first
@@ -165,7 +162,8 @@ class PatchChoice(TorchVectorEnv):
         before = self.accuracy
         self.weights = solve(self.squares, self.products, self.ridge)
         self.accuracy = accuracy(self.weights, self.validation)
-        return REWARD_SCALE * (self.accuracy - before), self.time == self.max_steps
+        # r = scale · (accuracy after − before): over an episode it adds up to the whole rise.
+        return ACCURACY_SCALE * (self.accuracy - before), self.time == self.max_steps
 
     def accuracy_if_kept(self) -> Tensor:
         """Return what the validation accuracy would be with the present candidate, `(num_envs,)`.
@@ -179,7 +177,8 @@ class PatchChoice(TorchVectorEnv):
     def _grown(self, which: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
         """Return the two sums after candidates, where `kept`, `(num_envs, 1)`, is 1."""
         features = self.pool.features[which] * kept
-        answers = functional.one_hot(self.pool.labels[which], CLASSES).float()
+        answers = functional.one_hot(self.pool.labels[which], len(TISSUES)).float()
+        # ΦᵀΦ + φ φᵀ and ΦᵀY + φ yᵀ: one more example changes each sum by a product.
         squares = self.squares + features.unsqueeze(2) * features.unsqueeze(1)
         return squares, self.products + features.unsqueeze(2) * answers.unsqueeze(1)
 
@@ -188,14 +187,10 @@ class PatchChoice(TorchVectorEnv):
         which = self.order[torch.arange(self.num_envs), number]
         features, label = self.pool.features[which], self.pool.labels[which]
         first = (features @ self.first).gather(1, label.unsqueeze(1))
-        numbers = (
-            self.clues[which],
-            self.time / self.max_steps,
-            self.kept.float().mean(1),
-            self.accuracy,
-        )
+        share, kept = self.time / self.max_steps, self.kept.float().mean(1)
+        numbers = (self.clues[which], share, kept, self.accuracy)
         now = (features.unsqueeze(1) @ self.weights).squeeze(1)
-        parts = [functional.one_hot(label, CLASSES), now, first, torch.stack(numbers, 1)]
+        parts = [functional.one_hot(label, len(TISSUES)), now, first, torch.stack(numbers, 1)]
         return torch.cat([part.float() for part in parts], 1)
 
 
@@ -224,23 +219,17 @@ def choose(policy: Policy, envs: PatchChoice, seed: int = 0) -> Choice:
     observation, _ = envs.reset(seed=int(seed))
     for _ in range(envs.max_steps - 1):
         observation, *_ = envs.step(policy(observation))
-    order, time = envs.order.clone(), envs.time
-    action = policy(observation)
-    kept = envs.kept.clone()
-    kept[torch.arange(envs.num_envs), time] = action == KEEP
-    return _finished(envs, order, kept)
-
-
-def _finished(envs: PatchChoice, order: Tensor, kept: Tensor) -> Choice:
-    """Train a classifier on what each episode has kept, and on the few real patches."""
+    order, kept = envs.order.clone(), envs.kept.clone()
+    kept[torch.arange(envs.num_envs), envs.time] = policy(observation) == KEEP
+    # A classifier on what each episode has kept, and on the few real patches.
     features = envs.pool.features[order] * kept.unsqueeze(2)
-    answers = functional.one_hot(envs.pool.labels[order], CLASSES).float()
+    answers = functional.one_hot(envs.pool.labels[order], len(TISSUES)).float()
     squares, products = features.mT @ features, features.mT @ answers
     weights = solve(envs.start[0] + squares, envs.start[1] + products, envs.ridge)
     return Choice(order, kept, accuracy(weights, envs.validation), weights)
 
 
-def search(envs: PatchChoice, seed: int = 0) -> Choice:
+def choose_greedily(envs: PatchChoice, seed: int = 0) -> Choice:
     """Keep each candidate that does not lower the validation accuracy.
 
     It tries every candidate on the validation patches before it decides; the agent must decide

@@ -4,7 +4,7 @@ What is called medical here is the kind of picture. The course's slices come fro
 average of 152 adults (Fonov et al. 2011); nothing that is measured on them is clinical evidence.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,11 +84,8 @@ def split_slices() -> tuple[Slices, Slices, Slices]:
     def some(rows: Tensor) -> Slices:
         return Slices(data.train_images[rows], data.train_tissue[rows], data.train_z_mm[rows])
 
-    return (
-        some(fit),
-        some(middle[held]),
-        Slices(data.test_images, data.test_tissue, data.test_z_mm),
-    )
+    test = Slices(data.test_images, data.test_tissue, data.test_z_mm)
+    return some(fit), some(middle[held]), test
 
 
 def add_noise(pictures: Tensor, sigma: float = NOISE, seed: int = 0) -> Tensor:
@@ -106,8 +103,8 @@ def add_noise(pictures: Tensor, sigma: float = NOISE, seed: int = 0) -> Tensor:
         float `(n, 1, height, width)`, also below 0 and above 1.
     """
     require(sigma >= 0, "sigma", sigma, ">= 0")
-    generator = torch.Generator().manual_seed(int(seed))
-    return pictures + sigma * torch.randn(pictures.shape, generator=generator)
+    rng = torch.Generator().manual_seed(int(seed))
+    return pictures + sigma * torch.randn(pictures.shape, generator=rng)
 
 
 def widen(pictures: Tensor) -> Tensor:
@@ -167,8 +164,7 @@ def non_local_means(
 
     require(h > 0, "h", h, "> 0")
     settings = {"patch_size": patch, "patch_distance": distance, "h": h * sigma, "sigma": sigma}
-    made = [denoise_nl_means(picture, **settings) for picture in pictures[:, 0].double().numpy()]
-    return torch.from_numpy(np.stack(made)).unsqueeze(1).float()
+    return _one_by_one(pictures, lambda picture: denoise_nl_means(picture, **settings))
 
 
 def dct_threshold(
@@ -254,7 +250,7 @@ def _averaged(found: Tensor, weight: Tensor, waves: Tensor) -> Tensor:
     return (total / weights)[..., inside, inside]
 
 
-def total_variation(pictures: Tensor, weight: float = 0.07) -> Tensor:
+def total_variation_denoise(pictures: Tensor, weight: float = 0.07) -> Tensor:
     """Return pictures near the given ones with little sum of |gradient| (Chambolle 2004).
 
     It is scikit-image's, which stops when little changes.
@@ -266,7 +262,12 @@ def total_variation(pictures: Tensor, weight: float = 0.07) -> Tensor:
     from skimage.restoration import denoise_tv_chambolle
 
     require(weight > 0, "weight", weight, "> 0")
-    made = [denoise_tv_chambolle(one, weight) for one in pictures[:, 0].double().numpy()]
+    return _one_by_one(pictures, lambda picture: denoise_tv_chambolle(picture, weight))
+
+
+def _one_by_one(pictures: Tensor, tool: Callable[[np.ndarray], np.ndarray]) -> Tensor:
+    """Return what a tool of scikit-image makes of each picture, float32."""
+    made = [tool(picture) for picture in pictures[:, 0].double().numpy()]
     return torch.from_numpy(np.stack(made)).unsqueeze(1).float()
 
 

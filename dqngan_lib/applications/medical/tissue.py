@@ -84,7 +84,7 @@ def tissue_patches(
     whole("per_class", per_class, 1)
     whole("side", side, 2, min(shape[1:]))
     require(side % 2 == 0, "side", side, "even")
-    random, half = torch.Generator().manual_seed(int(seed)), side // 2
+    rng, half = torch.Generator().manual_seed(int(seed)), side // 2
     middle = tissue[:, half - 1 : shape[1] - half + 1, half - 1 : shape[2] - half + 1]
     fours = torch.stack([middle[:, y : y - 1 or None, x : x - 1 or None] for y, x in _CORNERS])
     agree = (fours == fours[0]).all(0)
@@ -94,10 +94,10 @@ def tissue_patches(
     for label in range(len(TISSUES)):
         places = ((fours[0] == label) & agree & brain).nonzero()
         require(len(places) > 0, "tissue", TISSUES[label], "found somewhere in the slices")
-        places = places[torch.randperm(len(places), generator=random)[:per_class]]
+        places = places[torch.randperm(len(places), generator=rng)[:per_class]]
         chosen.append(windows[tuple(places.T)])
         labels.append(torch.full((len(places),), label))
-    order = torch.randperm(sum(map(len, labels)), generator=random)
+    order = torch.randperm(sum(map(len, labels)), generator=rng)
     return Patches(torch.cat(chosen)[order].unsqueeze(1).contiguous(), torch.cat(labels)[order])
 
 
@@ -124,8 +124,8 @@ class ClassTransformer(CausalTransformer):
 
     def forward(self, tokens: Tensor, memory: Memory | None = None) -> Tensor:
         """Map prefixes to the numbers of all next tokens; see `CausalTransformer.forward`."""
-        if tokens.dim() != 2 or not 1 <= tokens.shape[1] <= self.steps:
-            raise ValueError(f"tokens must be (n, 1 to {self.steps}); got {tuple(tokens.shape)}")
+        fits = tokens.dim() == 2 and 1 <= tokens.shape[1] <= self.steps
+        require(fits, "tokens", tuple(tokens.shape), f"(n, 1 to {self.steps})")
         known, length = 0 if memory is None else memory.length, tokens.shape[1]
         x = functional.embedding(tokens[:, max(known, 1) :], self.patch)
         if known == 0:
@@ -156,6 +156,7 @@ def log_ratios(agent: DQNGAN, tokens: Tensor, clip: float = 5.0) -> Tensor:
         observation, action = part[:, :-1], part[:, 1:].unsqueeze(1)
         log_q = agent.log_q(observation)
         target = policy_target(log_q, agent.discriminator(observation), clip)
+        # Σ_t log p(a_t|s_t) − log q(a_t|s_t)
         found.append((target - log_q).gather(1, action).sum((1, 2)))
     agent.discriminator.train(was_training)
     return torch.cat(found)
@@ -206,11 +207,11 @@ def train_tissue(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = TissueNetwork()
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
     falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, updates)
     for _ in range(updates):
-        rows = torch.randint(len(patches), (64,), generator=random)
+        rows = torch.randint(len(patches), (64,), generator=rng)
         loss = functional.cross_entropy(network(patches.images[rows]), patches.labels[rows])
         adam.zero_grad()
         loss.backward()

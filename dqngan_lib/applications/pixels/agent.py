@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dqngan_lib.applications.pixels.editor import REWARD_SCALE, PixelEditor, edit
+from dqngan_lib.applications.pixels.editor import ERROR_SCALE, PixelEditor, edit
 from dqngan_lib.applications.pixels.filters import ActionSet
 from dqngan_lib.applications.pixels.networks import PixelQNetwork
 from dqngan_lib.course.arguments import require
@@ -34,11 +34,9 @@ PIXEL_TRAINING = TrainSettings(
 
 
 def neighbourhood_mean(values: Tensor, share: float) -> Tensor:
-    """Mix every pixel's value with the mean over its 3 × 3 neighbourhood.
+    """Return (1 − share) v + share · mean of v over 3 × 3 pixels, for v `(n, height, width)`.
 
-    Args:
-        values: float `(n, height, width)`. At the edge the mean is over the neighbours there are.
-        share: Weight of the mean, from 0 to 1.
+    At the edge the mean is over the neighbours there are.
     """
     mean = functional.avg_pool2d(values.unsqueeze(1), 3, 1, 1, count_include_pad=False).squeeze(1)
     return torch.lerp(values, mean, share)
@@ -75,10 +73,11 @@ class NeighbourDQN(DQN):
 
     def target(self, batch: Batch) -> Tensor:
         """Return r + γ (1 − terminated) times the mixed V(s′), without gradients."""
-        target = super().target(batch)
+        target = super().target(batch)  # r + γ (1 − terminated) V(s′), (batch, height, width)
         if self.share == 0:
             return target  # exactly the plain DQN's, no rounding
         reward = batch["reward"].to(target.device)
+        # The mean is linear: mixing what is left without r mixes V(s′).
         return reward + neighbourhood_mean(target - reward, self.share)
 
 
@@ -93,7 +92,7 @@ def train_editor(
     max_steps: int = 5,
     held_out: int = 200,
     share: float = 0.0,
-    reward_scale: float = REWARD_SCALE,
+    reward_scale: float = ERROR_SCALE,
     seed: int = 0,
     watch: Callable[[History], None] | None = None,
 ) -> tuple[DQN, History]:

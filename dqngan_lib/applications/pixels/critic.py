@@ -11,7 +11,7 @@ from torch.nn import functional
 from dqngan_lib.applications.pixels.agent import PIXEL_AGENT, PIXEL_TRAINING
 from dqngan_lib.applications.pixels.editor import PixelEditor, edit
 from dqngan_lib.applications.pixels.filters import FILLING, ActionSet
-from dqngan_lib.applications.pixels.inpainting import cut, hole_psnr
+from dqngan_lib.applications.pixels.inpainting import cut_holes, hole_psnr
 from dqngan_lib.applications.pixels.networks import PixelQNetwork, trunk
 from dqngan_lib.course.arguments import make_plain_numbers, require
 from dqngan_lib.dqn.agent import DQN, DQNSettings
@@ -20,7 +20,7 @@ from dqngan_lib.dqn.training import History, TrainSettings, train_dqn
 from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.networks import normalise_layers
 
-SEEN = 3
+_SEEN = 3
 """Planes that a discriminator sees: the picture, what the episode began with, and the mask."""
 
 
@@ -37,7 +37,7 @@ class PixelCritic(nn.Module):
 
     def __init__(self, width: int = 16, dilations: tuple[int, ...] = (1, 2, 4, 2)) -> None:
         super().__init__()
-        self.layers = nn.Sequential(trunk(SEEN, width, dilations), nn.Conv2d(width, 1, 1))
+        self.layers = nn.Sequential(trunk(_SEEN, width, dilations), nn.Conv2d(width, 1, 1))
         normalise_layers(self)
         self.to(memory_format=torch.channels_last)
 
@@ -46,7 +46,7 @@ class PixelCritic(nn.Module):
 
         The clock, the last plane, is left out: it would tell early pictures from late ones.
         """
-        seen = observation[:, :SEEN].contiguous(memory_format=torch.channels_last)
+        seen = observation[:, :_SEEN].contiguous(memory_format=torch.channels_last)
         return self.layers(seen).squeeze(1)
 
 
@@ -145,7 +145,7 @@ class CriticDQN(DQN):
         self.critic_optimizer = torch.optim.Adam(
             critic.parameters(), self.critic_settings.learning_rate, (0.5, 0.99), fused=True
         )
-        self.random = torch.Generator().manual_seed(int(seed))
+        self.critic_rng = torch.Generator().manual_seed(int(seed))
         self.critic_updates = 0
 
     def update(self, batch: Batch) -> Tensor:
@@ -155,6 +155,7 @@ class CriticDQN(DQN):
             return super().update(batch)
         for _ in range(1 if self.critic_updates else 1 + self.critic_settings.warm_up):
             self.critic_step()
+        # r + λ (D(x′) − D(x)) by today's discriminator: no reward is out of date.
         seen, after = batch["observation"], batch["next_observation"]
         opinion = share_with_neighbours(critic_reward(self.critic, seen, after, weight), seen[:, 2])
         return super().update(batch | {"reward": batch["reward"] + opinion})
@@ -164,10 +165,11 @@ class CriticDQN(DQN):
         settings = self.critic_settings
         if self.critic_updates % settings.refresh == 0:
             self.made = self._fill(self._draw(settings.pool))
-        rows = torch.randint(len(self.made), (settings.batch_size,), generator=self.random)
+        rows = torch.randint(len(self.made), (settings.batch_size,), generator=self.critic_rng)
         fake = self.made[rows]
         index = self._draw(settings.batch_size)
         real = _seen(self.editor.originals[index], self.editor, index)
+        # The hinge loss over the pixels in holes alone; logits (2 batch, height, width).
         logits = self.critic(torch.cat([real, fake]))
         inside = torch.cat([real, fake])[:, 2] > 0.5
         half = len(real)
@@ -181,7 +183,7 @@ class CriticDQN(DQN):
         return loss.item()
 
     def _draw(self, count: int) -> Tensor:
-        return torch.randint(len(self.editor.starts), (count,), generator=self.random)
+        return torch.randint(len(self.editor.starts), (count,), generator=self.critic_rng)
 
     def _fill(self, index: Tensor) -> Tensor:
         """Return what the discriminator sees of pictures that the pixels fill greedily."""
@@ -238,7 +240,7 @@ def new_filler(
         seed: Seed of the networks and of the actions.
     """
     editor = PixelEditor(
-        8, cut(originals, masks), originals, actions, masks=masks, max_steps=max_steps
+        8, cut_holes(originals, masks), originals, actions, masks=masks, max_steps=max_steps
     )
     torch.manual_seed(seed)
     planes = editor.single_observation_space.shape[0]
@@ -270,7 +272,7 @@ def train_filler(
         The history; its scores are the PSNRs of the holes, in decibels.
     """
     editor = filler.editor
-    starts = cut(originals, masks)
+    starts = cut_holes(originals, masks)
 
     def evaluate(dqn: DQN) -> float:
         made = edit(dqn.act, starts, editor.actions, masks=masks, steps=editor.max_steps)

@@ -14,12 +14,12 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from dqngan_lib.applications.pixels.filters import ActionSet
-from dqngan_lib.course.arguments import kind_of, require, whole
+from dqngan_lib.applications.pixels.filters import ActionSet, bool_masks, grey
+from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.environments.base import StepResult, TorchVectorEnv
 from dqngan_lib.environments.rollout import Policy
-from dqngan_lib.environments.worlds import StepResult, TorchVectorEnv
 
-REWARD_SCALE = 30.0
+ERROR_SCALE = 30.0
 """What a squared error of 1, black for white, counts as: it gives Q-values of about 0.1 to 1."""
 
 
@@ -41,14 +41,16 @@ def observe(picture: Tensor, start: Tensor, mask: Tensor | None, progress: Tenso
 
 
 def error_reward(
-    picture: Tensor, next_picture: Tensor, original: Tensor, scale: float = REWARD_SCALE
+    picture: Tensor, next_picture: Tensor, original: Tensor, scale: float = ERROR_SCALE
 ) -> Tensor:
-    """Return the reward of every pixel: the fall of its squared error, `(n, height, width)`.
+    """Return r = scale · ((x − x*)² − (x′ − x*)²) of every pixel, `(n, height, width)`.
+
+    Over an episode the rewards add up to the fall of the squared error.
 
     Args:
-        picture: Before the step, float `(n, 1, height, width)`.
-        next_picture: After it.
-        original: What the picture should look like.
+        picture: x before the step, float `(n, 1, height, width)`.
+        next_picture: x′ after it.
+        original: x*, what the picture should look like.
         scale: What a squared error of 1 counts as.
     """
     return scale * ((picture - original) ** 2 - (next_picture - original) ** 2).squeeze(1)
@@ -91,11 +93,12 @@ class PixelEditor(TorchVectorEnv):
         *,
         masks: Tensor | None = None,
         max_steps: int = 5,
-        reward_scale: float = REWARD_SCALE,
+        reward_scale: float = ERROR_SCALE,
     ) -> None:
         self.starts = _pictures("starts", starts)
         self.originals = _pictures("originals", originals, starts.shape)
-        self.masks = None if masks is None else _masks(masks, starts.shape)
+        self.masks = None if masks is None else bool_masks(masks, starts.shape)
+        self.first = self.starts  # what the episodes begin with; a subclass may change it
         require(0 < reward_scale < float("inf"), "reward_scale", reward_scale, "a positive number")
         height, width = starts.shape[2:]
         planes = 3 if masks is None else 4
@@ -105,7 +108,7 @@ class PixelEditor(TorchVectorEnv):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.actions, self.reward_scale = actions, reward_scale
         self.index = torch.zeros(num_envs, dtype=torch.long)
-        self.picture = self.starts[self.index]
+        self.picture = self.first[self.index]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -124,12 +127,10 @@ class PixelEditor(TorchVectorEnv):
         if index is None:
             return observation, info
         index, count = torch.as_tensor(index), len(self.starts)
-        if index.shape != (self.num_envs,) or not ((index >= 0) & (index < count)).all():
-            raise ValueError(
-                f"index must hold {self.num_envs} whole numbers from 0 to {count - 1}; got {index}"
-            )
+        fits = index.shape == (self.num_envs,) and ((index >= 0) & (index < count)).all()
+        require(fits, "index", index, f"{self.num_envs} whole numbers from 0 to {count - 1}")
         self.index = index.long()
-        self.picture = self.starts[self.index]
+        self.picture = self.first[self.index]
         return self._observe(), info
 
     def step(self, action: Tensor | np.ndarray) -> StepResult:
@@ -159,8 +160,8 @@ class PixelEditor(TorchVectorEnv):
         return observation, reward, terminated, torch.zeros_like(terminated), info
 
     def _begin(self, rows: Tensor) -> None:
-        self.index = torch.randint(len(self.starts), rows.shape, generator=self.generator)
-        self.picture = self.starts[self.index]
+        self.index = torch.randint(len(self.starts), rows.shape, generator=self.rng)
+        self.picture = self.first[self.index]
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:
         before = self.picture
@@ -208,6 +209,7 @@ def edit(
     actions: ActionSet,
     *,
     masks: Tensor | None = None,
+    seen: Tensor | None = None,
     steps: int = 5,
     part: int = 50,
 ) -> Edits:
@@ -219,6 +221,7 @@ def edit(
         starts: float `(n, 1, height, width)` in [0, 1], of any size.
         actions: What a pixel may choose.
         masks: Where pixels may change, bool of the same shape; everywhere when None.
+        seen: What the pixels see beside the picture, of the same shape; the starts when None.
         steps: T, how often all pixels act. A policy has learnt for one T.
         part: Pictures that go through the policy together: what a processor's cache can hold.
 
@@ -227,16 +230,17 @@ def edit(
         ValueError: The shapes differ, or a number is out of its range.
     """
     starts = _pictures("starts", starts)
-    masks = None if masks is None else _masks(masks, starts.shape)
+    masks = None if masks is None else bool_masks(masks, starts.shape)
+    seen = starts if seen is None else _pictures("seen", seen, starts.shape)
     whole("steps", steps, 1)
     whole("part", part, 1)
     trails, choices = [], []
     for rows in torch.arange(len(starts)).split(part):
-        start, mask = starts[rows], None if masks is None else masks[rows]
-        trail, chosen = [start], []
+        mask = None if masks is None else masks[rows]
+        trail, chosen = [starts[rows]], []
         for number in range(steps):
-            progress = torch.full((len(start),), number / steps)
-            chosen.append(policy(observe(trail[-1], start, mask, progress)))
+            progress = torch.full((len(rows),), number / steps)
+            chosen.append(policy(observe(trail[-1], seen[rows], mask, progress)))
             trail.append(_edited(trail[-1], chosen[-1], actions, mask))
         trails.append(torch.stack(trail))
         choices.append(torch.stack(chosen))
@@ -251,21 +255,8 @@ def _edited(picture: Tensor, action: Tensor, actions: ActionSet, mask: Tensor | 
 
 def _pictures(name: str, pictures: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
     """Return pictures as float32 after checking them."""
-    if not isinstance(pictures, Tensor) or not pictures.is_floating_point():
-        raise TypeError(f"{name} must be a float tensor; got {kind_of(pictures)}")
-    fits = pictures.dim() == 4 and pictures.shape[1] == 1 and len(pictures) > 0
-    if not fits or (shape is not None and pictures.shape != shape):
-        wanted = "(n, 1, height, width) with n >= 1" if shape is None else tuple(shape)
-        raise ValueError(f"{name} must have shape {wanted}; got {tuple(pictures.shape)}")
+    pictures = grey(name, pictures, shape)
+    require(len(pictures) > 0, name, tuple(pictures.shape), "(n, 1, height, width) with n >= 1")
     low, high = pictures.min().item(), pictures.max().item()
     require(low >= 0 and high <= 1, name, (low, high), "within [0, 1]")
     return pictures.float()
-
-
-def _masks(masks: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return masks after checking them."""
-    if not isinstance(masks, Tensor) or masks.dtype != torch.bool:
-        raise TypeError(f"masks must be a bool tensor; got {kind_of(masks)}")
-    if masks.shape != shape:
-        raise ValueError(f"masks must have shape {tuple(shape)}; got {tuple(masks.shape)}")
-    return masks

@@ -46,10 +46,8 @@ def median(pictures: Tensor, size: int = 3) -> Tensor:
         return torch.stack(windows).median(0).values
     # Nineteen comparisons of whole pictures are many times faster than sorting each window.
     for a, b in _MEDIAN_OF_9:
-        windows[a], windows[b] = (
-            torch.minimum(windows[a], windows[b]),
-            torch.maximum(windows[a], windows[b]),
-        )
+        low, high = windows[a].minimum(windows[b]), windows[a].maximum(windows[b])
+        windows[a], windows[b] = low, high
     return windows[4]
 
 
@@ -62,9 +60,8 @@ def gaussian(pictures: Tensor, sigma: float = 1.0) -> Tensor:
     """
     require(0 < sigma < math.inf, "sigma", sigma, "a positive number")
     reach = int(4 * sigma + 0.5)
-    line = torch.exp(
-        -(torch.arange(-reach, reach + 1, device=pictures.device) ** 2) / (2 * sigma**2)
-    )
+    offset = torch.arange(-reach, reach + 1, device=pictures.device)
+    line = torch.exp(-(offset**2) / (2 * sigma**2))
     line = (line / line.sum()).to(pictures.dtype).view(1, 1, 1, -1)
     rows = functional.conv2d(_extended(pictures, reach), line)
     return functional.conv2d(rows, line.mT)
@@ -113,7 +110,7 @@ def dilation(pictures: Tensor, size: int = 3) -> Tensor:
         pictures: float `(n, 1, height, width)`.
         size: Side of the square in pixels, odd.
     """
-    return functional.max_pool2d(_checked(pictures), size, 1, _half(size))
+    return functional.max_pool2d(grey("pictures", pictures), size, 1, _half(size))
 
 
 class ActionSet:
@@ -156,7 +153,7 @@ class ActionSet:
         Args:
             pictures: float `(n, 1, height, width)`.
         """
-        levels = self.levels.to(_checked(pictures)).view(1, -1, 1, 1)
+        levels = self.levels.to(grey("pictures", pictures)).view(1, -1, 1, 1)
         stepped = (pictures + levels / 255).clamp(0, 1)
         return torch.cat([stepped, *(item(pictures) for item in self.filters.values())], 1)
 
@@ -180,13 +177,25 @@ FILLING = ActionSet((12, 32, 96), {"box": box, "median": median, "dilation": dil
 """For holes: larger steps, and a filter that lets strokes grow."""
 
 
-def _checked(pictures: Tensor) -> Tensor:
-    """Return pictures after checking their type and shape."""
+def grey(name: str, pictures: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
+    """Return pictures after checking that they are float `(n, 1, height, width)`, or of a shape."""
     if not isinstance(pictures, Tensor) or not pictures.is_floating_point():
-        raise TypeError(f"pictures must be a float tensor; got {kind_of(pictures)}")
-    if pictures.dim() != 4 or pictures.shape[1] != 1:
-        raise ValueError(f"pictures must be (n, 1, height, width); got {tuple(pictures.shape)}")
+        raise TypeError(f"{name} must be a float tensor; got {kind_of(pictures)}")
+    found = tuple(pictures.shape)
+    fits = pictures.dim() == 4 and found[1] == 1 if shape is None else found == tuple(shape)
+    if not fits:
+        wanted = "(n, 1, height, width)" if shape is None else tuple(shape)
+        raise ValueError(f"{name} must have shape {wanted}; got {found}")
     return pictures
+
+
+def bool_masks(masks: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return masks after checking that they are bool and of a shape."""
+    if not isinstance(masks, Tensor) or masks.dtype != torch.bool:
+        raise TypeError(f"masks must be a bool tensor; got {kind_of(masks)}")
+    if masks.shape != shape:
+        raise ValueError(f"masks must have shape {tuple(shape)}; got {tuple(masks.shape)}")
+    return masks
 
 
 def _half(size: int) -> int:
@@ -198,7 +207,7 @@ def _half(size: int) -> int:
 
 def _extended(pictures: Tensor, reach: int) -> Tensor:
     """Return pictures with their last pixels repeated beyond the edge."""
-    return functional.pad(_checked(pictures), (reach,) * 4, mode="replicate")
+    return functional.pad(grey("pictures", pictures), (reach,) * 4, mode="replicate")
 
 
 def _neighbours(pictures: Tensor, size: int) -> list[Tensor]:

@@ -6,17 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dqngan_lib.applications.pixels.filters import ActionSet
+from dqngan_lib.applications.pixels.filters import bool_masks, grey
 from dqngan_lib.applications.pixels.networks import DILATIONS, silent_head, trunk
-from dqngan_lib.course.arguments import kind_of, require, whole
+from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.metrics.digits import conditional_accuracy, digit_fid
 from dqngan_lib.metrics.pictures import psnr
-from dqngan_lib.metrics.scores import conditional_accuracy, digit_fid
 
-MARGIN = 4
+HOLE_MARGIN = 4
 """Pixels at each edge where no hole begins or ends: digits are drawn in the 20 × 20 inside."""
 
 
-def square_holes(count: int, size: int, seed: int, side: int = 28, margin: int = MARGIN) -> Tensor:
+def square_holes(
+    count: int, size: int, seed: int, side: int = 28, margin: int = HOLE_MARGIN
+) -> Tensor:
     """Return masks with one square hole each, at a place drawn at random.
 
     Args:
@@ -35,15 +37,15 @@ def square_holes(count: int, size: int, seed: int, side: int = 28, margin: int =
     whole("count", count, 1)
     whole("margin", margin, 0)
     whole("size", size, 1, side - 2 * margin)
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     places = side - 2 * margin - size + 1
-    corner = margin + torch.randint(places, (2, count, 1), generator=random)
+    corner = margin + torch.randint(places, (2, count, 1), generator=rng)
     line = torch.arange(side)
     rows, columns = (line >= corner) & (line < corner + size)
     return (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)
 
 
-def cut(pictures: Tensor, masks: Tensor, value: float = 0.0) -> Tensor:
+def cut_holes(pictures: Tensor, masks: Tensor, value: float = 0.0) -> Tensor:
     """Return pictures with the holes painted over by one value."""
     return pictures.masked_fill(_checked(pictures, masks), value)
 
@@ -122,39 +124,6 @@ def nearest_fill(pictures: Tensor, masks: Tensor, training: Tensor, neighbours: 
     return torch.where(masks, torch.cat(filled).view_as(pictures), pictures)
 
 
-def single_actions(
-    starts: Tensor, originals: Tensor, masks: Tensor, actions: ActionSet, steps: int = 5
-) -> list[int]:
-    """Return the best action at each step when all pixels of all holes must take the same.
-
-    Each step's action is the one with the least squared error after it.
-
-    Args:
-        starts: Training pictures with holes, float `(n, 1, height, width)`.
-        originals: What they should look like.
-        masks: bool of the same shape, true in the holes.
-        actions: What may be chosen.
-        steps: How many.
-    """
-    masks, chosen, pictures = _checked(starts, masks), [], starts
-    for _ in range(steps):
-        error = (actions.results(pictures) - originals).square() * masks
-        chosen.append(error.sum((0, 2, 3)).argmin().item())
-        pictures = single_fill(pictures, masks, chosen[-1:], actions)
-    return chosen
-
-
-def single_fill(
-    pictures: Tensor, masks: Tensor, chosen: Sequence[int], actions: ActionSet
-) -> Tensor:
-    """Fill holes by one action a step, the same for all pixels."""
-    masks = _checked(pictures, masks)
-    for action in chosen:
-        result = actions.results(pictures)[:, action : action + 1]
-        pictures = torch.where(masks, result, pictures)
-    return pictures
-
-
 class HoleRegressor(nn.Module):
     """A network that says what belongs into a hole: the plain rival of the pixels' DQN.
 
@@ -223,12 +192,4 @@ def _laplacian(pictures: Tensor) -> Tensor:
 
 def _checked(pictures: Tensor, masks: Tensor) -> Tensor:
     """Return masks after checking them and the pictures."""
-    if not isinstance(pictures, Tensor) or not pictures.is_floating_point():
-        raise TypeError(f"pictures must be a float tensor; got {kind_of(pictures)}")
-    if pictures.dim() != 4 or pictures.shape[1] != 1:
-        raise ValueError(f"pictures must be (n, 1, height, width); got {tuple(pictures.shape)}")
-    if not isinstance(masks, Tensor) or masks.dtype != torch.bool:
-        raise TypeError(f"masks must be a bool tensor; got {kind_of(masks)}")
-    if masks.shape != pictures.shape:
-        raise ValueError(f"masks must have shape {tuple(pictures.shape)}; got {tuple(masks.shape)}")
-    return masks
+    return bool_masks(masks, grey("pictures", pictures).shape)

@@ -63,6 +63,12 @@ def paint_actions(axes: Axes, action: Tensor, actions: ActionSet) -> None:
     axes.set(xticks=[], yticks=[])
 
 
+def _name(axes: Axes, x: float, y: float, name: str, color: str) -> None:
+    """Write the name of an action on its colour, in black or white."""
+    ink = "black" if np.dot(to_rgb(color), (0.3, 0.6, 0.1)) > 0.5 else "white"
+    axes.text(x, y, name, ha="center", va="center", fontsize=7, color=ink)
+
+
 def draw_episode(edits: Edits, which: int, actions: ActionSet, title: str) -> Figure:
     """Draw one picture at every step, and under it what its pixels did next.
 
@@ -111,22 +117,14 @@ def draw_map(action: Tensor, actions: ActionSet, title: str, size: float = 5.4) 
     height, width = action.shape
     figure, axes = plt.subplots(figsize=(size, size * height / width + 0.4))
     paint_actions(axes, action, actions)
-    colors = [to_rgb(color) for color in action_colors(actions)]
+    colors = action_colors(actions)
     for row in range(height):
         for column in range(width):
             number = int(action[row, column])
             if number == 0:
                 continue
-            bright = np.dot(colors[number], (0.3, 0.6, 0.1)) > 0.5
-            axes.text(
-                column,
-                row,
-                actions.names[number].replace("median", "med.").replace("unsharp", "sharp"),
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="black" if bright else "white",
-            )
+            name = actions.names[number].replace("median", "med.").replace("unsharp", "sharp")
+            _name(axes, column, row, name, colors[number])
     axes.set_title(title)
     return figure
 
@@ -147,11 +145,7 @@ def draw_shares(action: Tensor, actions: ActionSet, title: str) -> Figure:
         for number, part in enumerate(share):
             axes.barh(row, part, left=left, color=colors[number], edgecolor="white", height=0.8)
             if part >= 0.045:
-                bright = np.dot(to_rgb(colors[number]), (0.3, 0.6, 0.1)) > 0.5
-                color = "black" if bright else "white"
-                middle = left + part / 2
-                name = actions.names[number]
-                axes.text(middle, row, name, ha="center", va="center", fontsize=7, color=color)
+                _name(axes, left + part / 2, row, actions.names[number], colors[number])
             left += part
     axes.set_yticks(range(len(shares)), [f"step {row + 1}" for row in range(len(shares))])
     axes.invert_yaxis()

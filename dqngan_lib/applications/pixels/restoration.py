@@ -9,8 +9,10 @@ from torch.nn import functional
 from dqngan_lib.applications.pixels.editor import Edits
 from dqngan_lib.applications.pixels.filters import ActionSet
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.runtime import progress
+from dqngan_lib.course.training import set_learning_rate
+from dqngan_lib.metrics.digits import conditional_accuracy, digit_fid
 from dqngan_lib.metrics.pictures import psnr, ssim
-from dqngan_lib.metrics.scores import conditional_accuracy, digit_fid
 
 
 def shrink(pictures: Tensor, factor: int) -> Tensor:
@@ -75,7 +77,12 @@ def tune(candidates: Sequence[Callable[[Tensor], Tensor]], small: Tensor, large:
 
 
 def best_single_actions(
-    starts: Tensor, originals: Tensor, actions: ActionSet, steps: int = 5
+    starts: Tensor,
+    originals: Tensor,
+    actions: ActionSet,
+    steps: int = 5,
+    *,
+    masks: Tensor | None = None,
 ) -> list[int]:
     """Return the best action at each step when all pixels of all pictures must take the same.
 
@@ -86,20 +93,24 @@ def best_single_actions(
         originals: What they should look like.
         actions: What may be chosen.
         steps: How many.
+        masks: Where pixels may change, bool of the pictures' shape; everywhere when None.
     """
-    chosen, pictures = [], starts
+    chosen: list[int] = []
     for _ in range(steps):
-        results = actions.results(pictures)
-        best = (results - originals).square().mean((0, 2, 3)).argmin().item()
-        chosen.append(best)
-        pictures = results[:, best : best + 1]
+        error = (actions.results(starts) - originals).square()
+        error = error if masks is None else error * masks
+        chosen.append(error.mean((0, 2, 3)).argmin().item())
+        starts = apply_single_actions(starts, chosen[-1:], actions, masks=masks)
     return chosen
 
 
-def apply_single_actions(starts: Tensor, chosen: Sequence[int], actions: ActionSet) -> Tensor:
-    """Return pictures after one action a step, the same for all pixels."""
+def apply_single_actions(
+    starts: Tensor, chosen: Sequence[int], actions: ActionSet, *, masks: Tensor | None = None
+) -> Tensor:
+    """Return pictures after one action a step, the same for all pixels (of the masks)."""
     for action in chosen:
-        starts = actions.results(starts)[:, action : action + 1]
+        result = actions.results(starts)[:, action : action + 1]
+        starts = result if masks is None else torch.where(masks, result, starts)
     return starts
 
 
@@ -152,13 +163,12 @@ def train_regressor(
         ValueError: The number of updates is below 1.
     """
     whole("updates", updates, 1)
-    generator = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     adam = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
-    for done in range(updates):
+    for done in progress(range(updates), label="regressor"):
         angle = torch.tensor(done / updates * torch.pi)
-        for group in adam.param_groups:
-            group["lr"] = learning_rate * (1 + torch.cos(angle).item()) / 2
-        rows = torch.randint(len(starts), (batch_size,), generator=generator)
+        set_learning_rate(adam, learning_rate * (1 + torch.cos(angle).item()) / 2)
+        rows = torch.randint(len(starts), (batch_size,), generator=rng)
         loss = functional.mse_loss(network(starts[rows]), originals[rows])
         adam.zero_grad()
         loss.backward()

@@ -3,8 +3,6 @@
 Only the part of ipywidgets that its versions 7.7 and 8 share is used.
 """
 
-import base64
-import io
 from collections.abc import Mapping
 
 import ipywidgets
@@ -14,14 +12,14 @@ from torch import Tensor
 
 from dqngan_lib.applications.pixels.editor import Edits, edit
 from dqngan_lib.applications.pixels.filters import FILLING, ActionSet
-from dqngan_lib.applications.pixels.inpainting import cut, hole_psnr
+from dqngan_lib.applications.pixels.inpainting import cut_holes, hole_psnr
 from dqngan_lib.applications.pixels.plots import legend_patches, paint_actions
 from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.environments.rollout import Policy
-from dqngan_lib.environments.widgets import present
-from dqngan_lib.metrics.scores import predicted_classes
+from dqngan_lib.metrics.digits import predicted_classes
+from dqngan_lib.plots import COLORS, img_tag, present
 
-SHAPES = ("square", "disc", "scribble")
+HOLE_SHAPES = ("square", "disc", "scribble")
 """What a hole can look like. Agents that have only met squares may try the others."""
 
 
@@ -42,7 +40,7 @@ def shaped_hole(
     Raises:
         ValueError: The shape is unknown, or a number is out of its range.
     """
-    require(shape in SHAPES, "shape", shape, f"one of {SHAPES}")
+    require(shape in HOLE_SHAPES, "shape", shape, f"one of {HOLE_SHAPES}")
     whole("row", row, 0, side - 1)
     whole("column", column, 0, side - 1)
     whole("size", size, 1, side)
@@ -55,11 +53,11 @@ def shaped_hole(
         shift = 0.5 * (size % 2 == 0)
         inside = (down + shift) ** 2 + (right + shift) ** 2 <= (size / 2) ** 2
     else:
-        random = torch.Generator().manual_seed(int(seed))
+        rng = torch.Generator().manual_seed(int(seed))
         brush, inside = torch.zeros(2), torch.zeros(side, side, dtype=torch.bool)
         for _ in range(2 * size):
             inside |= (down - brush[0]).abs().maximum((right - brush[1]).abs()) <= 1
-            step = torch.randint(-1, 2, (2,), generator=random)
+            step = torch.randint(-1, 2, (2,), generator=rng)
             brush = (brush + step).clamp(low + 1, max(high - 2, low + 1))
     return inside.view(1, 1, side, side)
 
@@ -93,7 +91,7 @@ class HoleFiller:
         side = originals.shape[-1]
         slider = ipywidgets.IntSlider
         self.agent = ipywidgets.Dropdown(options=list(self.policies), description="agent")
-        self.shape = ipywidgets.Dropdown(options=SHAPES, description="hole")
+        self.shape = ipywidgets.Dropdown(options=HOLE_SHAPES, description="hole")
         self.digit = slider(value=0, min=0, max=len(originals) - 1, description="digit")
         self.row = slider(value=side // 2, min=0, max=side - 1, description="row")
         self.column = slider(value=side // 2, min=0, max=side - 1, description="column")
@@ -149,7 +147,7 @@ class HoleFiller:
         self.original = self.originals[self.digit.value : self.digit.value + 1]
         mask = self.mask()
         policy = self.policies[self.agent.value]
-        start = cut(self.original, mask)
+        start = cut_holes(self.original, mask)
         self.edits: Edits = edit(policy, start, self.actions, masks=mask, steps=self.steps)
         self._redraw()
 
@@ -162,7 +160,7 @@ class HoleFiller:
             (axes[1], now, "start" if step == 0 else f"after step {step}"),
         ):
             place.imshow(picture[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
-            place.contour(hole[0, 0].float().numpy(), [0.5], colors="#E69F00", linewidths=1)
+            place.contour(hole[0, 0].float().numpy(), [0.5], colors=COLORS["accent"], linewidths=1)
             place.set(xticks=[], yticks=[])
             place.set_title(title, fontsize=9, loc="center")
         used: list[int] = []
@@ -176,12 +174,8 @@ class HoleFiller:
         axes[3].set_axis_off()
         patches = legend_patches(self.actions)
         axes[3].legend(handles=[patches[a] for a in used], fontsize=8, loc="center left")
-        png = io.BytesIO()
-        figure.savefig(png, format="png")
-        plt.close(figure)
-        code = base64.b64encode(png.getvalue()).decode()
         alt = "The original with the hole framed, the picture now, and what its pixels do next."
-        self.picture.value = f'<img alt="{alt}" src="data:image/png;base64,{code}">'
+        self.picture.value = img_tag(figure, alt)
         quality = hole_psnr(now, self.original, hole)
         read = [predicted_classes(x).item() for x in (self.original, now)]
         self.text.value = (

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
+from dqngan_lib.course.arguments import require
 from dqngan_lib.course.data import digits
 from dqngan_lib.gan.model import GAN, GANSettings
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
@@ -122,32 +123,32 @@ class PartGAN(GAN):
         parallel = DistributedDataParallel(network, broadcast_buffers=False)
         if self.plan.weighted:
             share = self.plan.parts[rank] / sum(self.plan.parts)
-            parallel.register_comm_hook(share, add_up)
+            parallel.register_comm_hook(share, _add_up)
         return parallel
 
     def noise(self, count: int) -> Tensor:
         """Draw the noise of the whole batch, and return that of this part."""
-        whole = torch.randn(sum(self.plan.parts), self.noise_size, generator=self.random)
+        whole = torch.randn(sum(self.plan.parts), self.noise_size, generator=self.rng)
         return whole[self.part].to(self.plan.dtype)
 
     def generator_step(self, count: int, labels: Tensor | None = None) -> Tensor:
         """Take the generator's step; the discriminator stands still and needs no wrapper."""
-        parallel, self.discriminator = self.discriminator, self.alone
-        try:
-            return super().generator_step(count, labels)
-        finally:
-            self.discriminator = parallel
+        return self._without_wrapper(super().generator_step, count, labels)
 
     def penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the penalty; its gradients are added up with those of the loss."""
+        return self._without_wrapper(super().penalty, real, fake, labels)
+
+    def _without_wrapper(self, work: Callable[..., Tensor], *inputs: Any) -> Tensor:
+        """Do some work with the discriminator as it was before it was wrapped."""
         parallel, self.discriminator = self.discriminator, self.alone
         try:
-            return super().penalty(real, fake, labels)
+            return work(*inputs)
         finally:
             self.discriminator = parallel
 
 
-def add_up(share: float, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+def _add_up(share: float, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
     """Add up gradients, each times the share of the batch that it is the mean over."""
     work = dist.all_reduce(bucket.buffer().mul_(share), async_op=True)
     return work.get_future().then(lambda future: future.value()[0])
@@ -166,8 +167,7 @@ def train(plan: Plan, rank: int = 0, *, rounds: int = 8, seed: int = 0) -> dict[
         ValueError: The plan has another number of parts than there are processes.
     """
     processes = dist.get_world_size() if dist.is_initialized() else 1
-    if len(plan.parts) != processes:
-        raise ValueError(f"the plan has {len(plan.parts)} parts for {processes} processes")
+    require(len(plan.parts) == processes, "plan.parts", plan.parts, f"one for each of {processes}")
     settings = GANSettings(penalty="r1", penalty_weight=0.1, penalty_every=8)
     gan = PartGAN(plan, rank, settings, seed)
     images, order = digits().train_images, torch.Generator().manual_seed(seed)

@@ -14,10 +14,10 @@ from torch import Tensor
 from dqngan_lib.applications.strokes.drawing import ACTIONS, NO_OP, PIXELS, SIDE, canvases, lay
 from dqngan_lib.course.arguments import positive_sizes, require
 from dqngan_lib.dqn.replay import Batch
-from dqngan_lib.environments.worlds import TorchVectorEnv
+from dqngan_lib.environments.base import TorchVectorEnv
 
 
-def to_bytes(canvas: Tensor) -> Tensor:
+def _to_bytes(canvas: Tensor) -> Tensor:
     """Return ink in [0, 1] as whole numbers from 0 to 255, uint8 of the same shape."""
     return (canvas * 255).round().to(torch.uint8)
 
@@ -41,7 +41,7 @@ class StrokeCanvas(TorchVectorEnv):
     """
 
     whole_episodes = False
-    """An observation is a single state, not the tokens of an episode; see `dqngan.Batch`."""
+    """An observation is a single state, not the tokens of an episode; see `DQNGAN`."""
 
     def __init__(self, num_envs: int = 1, strokes: int = 10, classes: int = 10) -> None:
         positive_sizes(strokes=strokes, classes=classes)
@@ -75,7 +75,7 @@ class StrokeCanvas(TorchVectorEnv):
         return result
 
     def _begin(self, rows: Tensor) -> None:
-        drawn = torch.randint(self.classes, (self.num_envs,), generator=self.generator)
+        drawn = torch.randint(self.classes, (self.num_envs,), generator=self.rng)
         self.label = torch.where(rows, drawn if self._asked is None else self._asked, self.label)
         self.canvas = self.canvas * ~rows[:, None]
 
@@ -90,7 +90,7 @@ class StrokeCanvas(TorchVectorEnv):
 def _observation(canvas: Tensor, *numbers: Tensor) -> Tensor:
     """Return canvases and further numbers side by side, uint8."""
     columns = [number.to(torch.uint8)[:, None] for number in numbers]
-    return torch.cat([to_bytes(canvas), *columns], 1)
+    return torch.cat([_to_bytes(canvas), *columns], 1)
 
 
 def real_steps(actions: Tensor, labels: Tensor) -> Batch:
@@ -106,15 +106,13 @@ def real_steps(actions: Tensor, labels: Tensor) -> Batch:
     Raises:
         ValueError: The shapes do not fit.
     """
-    if actions.dim() != 2 or labels.shape != actions.shape[:1]:
-        raise ValueError(
-            "actions must be (n, strokes) and labels (n,); got "
-            f"{tuple(actions.shape)} and {tuple(labels.shape)}"
-        )
+    shapes = tuple(actions.shape), tuple(labels.shape)
+    fits = len(shapes[0]) == 2 and shapes[1] == shapes[0][:1]
+    require(fits, "actions and labels", shapes, "(n, strokes) and (n,)")
     count, strokes = actions.shape
     observation = torch.empty(count, strokes, PIXELS + 2, dtype=torch.uint8)
     for part in torch.arange(count).split(1_000):
-        observation[part, :, :PIXELS] = to_bytes(canvases(actions[part])[:, :-1])
+        observation[part, :, :PIXELS] = _to_bytes(canvases(actions[part])[:, :-1])
     observation[:, :, PIXELS] = torch.arange(strokes)
     observation[:, :, PIXELS + 1] = labels[:, None]
     return {"observation": observation.flatten(0, 1), "action": actions.flatten()}
@@ -149,12 +147,10 @@ class CopyCanvas(TorchVectorEnv):
     ) -> None:
         positive_sizes(strokes=strokes)
         require(unit > 0, "unit", unit, "> 0")
-        if images.dim() != 4 or tuple(images.shape[1:]) != (1, SIDE, SIDE) or len(images) == 0:
-            raise ValueError(
-                f"images must be (n, 1, {SIDE}, {SIDE}) with n >= 1; got {tuple(images.shape)}"
-            )
-        if in_order and num_envs > len(images):
-            raise ValueError(f"in_order needs num_envs <= {len(images)} images; got {num_envs}")
+        fits = images.shape[1:] == (1, SIDE, SIDE) and len(images) > 0
+        require(fits, "images", tuple(images.shape), f"(n, 1, {SIDE}, {SIDE}) with n >= 1")
+        allowed = f"at most {len(images)}, as many as there are images, when in_order"
+        require(not in_order or num_envs <= len(images), "num_envs", num_envs, allowed)
         high = np.concatenate([np.full(2 * PIXELS, 255), [strokes]]).astype(np.uint8)
         space = spaces.Box(np.zeros_like(high), high, dtype=np.uint8)
         super().__init__(num_envs, space, ACTIONS, strokes)
@@ -163,7 +159,7 @@ class CopyCanvas(TorchVectorEnv):
         self.target = torch.zeros(num_envs, PIXELS)
 
     def _begin(self, rows: Tensor) -> None:
-        which = torch.randint(len(self.images), (self.num_envs,), generator=self.generator)
+        which = torch.randint(len(self.images), (self.num_envs,), generator=self.rng)
         if self.in_order:
             which = torch.arange(self.num_envs)
         self.target = torch.where(rows[:, None], self.images[which], self.target)
@@ -176,8 +172,9 @@ class CopyCanvas(TorchVectorEnv):
         before = self._error()
         self.canvas = lay(self.canvas, action)
         ended = (action == NO_OP) | (self.time >= self.max_steps)
+        # r = (Σ (x − c)² − Σ (x − c′)²) / unit
         return (before - self._error()) / self.unit, ended
 
     def _observe(self) -> Tensor:
         time = self.time.to(torch.uint8)[:, None]
-        return torch.cat([to_bytes(self.canvas), to_bytes(self.target), time], 1)
+        return torch.cat([_to_bytes(self.canvas), _to_bytes(self.target), time], 1)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.runtime import progress
 
 SIDE = 28
 """Height and width of a picture in pixels."""
@@ -143,13 +144,12 @@ def stroke_gains(canvas: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: The shapes are others.
     """
-    if canvas.shape != target.shape or canvas.dim() != 2 or canvas.shape[1] != PIXELS:
-        raise ValueError(
-            f"canvas and target must both be (n, {PIXELS}); got {tuple(canvas.shape)} and "
-            f"{tuple(target.shape)}"
-        )
+    shapes = tuple(canvas.shape), tuple(target.shape)
+    fits = shapes[0] == shapes[1] and shapes[0][1:] == (PIXELS,)
+    require(fits, "canvas and target", shapes, f"both (n, {PIXELS})")
     table, squares = stroke_table(), _stroke_squares()
     paper = 1 - canvas
+    # 2 Σ m (e u) − Σ m² u²: (n, 784) times (784, 3137).
     return 2 * ((target - canvas) * paper) @ table.T - paper.square() @ squares.T
 
 
@@ -185,13 +185,12 @@ def paint_greedily(
     Raises:
         ValueError: The images have another shape, or a number is out of its range.
     """
-    if images.dim() != 4 or tuple(images.shape[1:]) != (1, SIDE, SIDE) or len(images) == 0:
-        raise ValueError(
-            f"images must be (n, 1, {SIDE}, {SIDE}) with n >= 1; got {tuple(images.shape)}"
-        )
+    fits = images.shape[1:] == (1, SIDE, SIDE) and len(images) > 0
+    require(fits, "images", tuple(images.shape), f"(n, 1, {SIDE}, {SIDE}) with n >= 1")
     whole("strokes", strokes, 1)
     require(least_gain >= 0, "least_gain", least_gain, ">= 0")
-    painted = [_paint(target, strokes, least_gain) for target in images.flatten(1).split(part)]
+    parts = progress(images.flatten(1).split(part), label="painting")
+    painted = [_paint(target, strokes, least_gain) for target in parts]
     actions, canvas = (torch.cat(pieces) for pieces in zip(*painted, strict=True))
     return Painted(actions, canvas.reshape(-1, 1, SIDE, SIDE))
 

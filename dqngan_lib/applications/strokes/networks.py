@@ -59,8 +59,9 @@ class StrokeNetwork(nn.Module):
         """Map observations of `StrokeCanvas`, `(batch, 786)`, to numbers `(batch, 3137)`."""
         canvas = observation[:, :PIXELS].reshape(-1, 1, SIDE, SIDE).float() / 255
         step, kind = observation[:, PIXELS:].long().unbind(1)
-        seen = self.see(canvas)
+        seen = self.see(canvas)  # (batch, 48, 7, 7)
         known = self.think(self.gather(seen.flatten(1)) + self.step(step) + self.kind(kind))
+        # (batch, 16, 14, 14): a number for each kind of stroke at each start
         local = self.map_head((self.near(seen) + self.far(known)[:, :, None, None]).relu())
         # The no-op has no place on the map.
         return self.dense_head(known) + pad(local.flatten(1), (0, 1))
@@ -103,11 +104,12 @@ class CopyNetwork(nn.Module):
         planes = torch.cat([both, both[:, 1:] - both[:, :1]], 1)
         step = (seen[:, -1] / self.strokes).reshape(-1, 1, 1, 1).expand(-1, 1, GRID, GRID)
         place = self.place.expand(len(seen), -1, -1, -1)
+        # Four 14 × 14 views of canvas, digit and what is missing; where a start is; the step.
         hidden = torch.cat([nn.functional.pixel_unshuffle(planes, 2), place, step], 1)
         hidden = self.first(hidden).relu()
         for layer in self.layers:
             hidden = hidden + layer(hidden).relu()
-        return pad(self.last(hidden).flatten(1), (0, 1))
+        return pad(self.last(hidden).flatten(1), (0, 1))  # the no-op's Q-value is 0
 
 
 class CopyAgent(DQN):
@@ -125,10 +127,10 @@ class CopyAgent(DQN):
             return greedy
         both = observation[:, : 2 * PIXELS].reshape(-1, 2, SIDE, SIDE).float() / 255
         missing = avg_pool2d((both[:, 1:] - both[:, :1]).clamp(min=0), 2).flatten(1) + 1e-6
-        start = torch.multinomial(missing, 1, generator=self.generator).squeeze(1)
-        shape = torch.randint(SHAPES, greedy.shape, generator=self.generator)
+        start = torch.multinomial(missing, 1, generator=self.rng).squeeze(1)
+        shape = torch.randint(SHAPES, greedy.shape, generator=self.rng)
         guided = shape * GRID * GRID + start
-        anything = torch.randint(ACTIONS, greedy.shape, generator=self.generator)
-        luck = torch.rand(2, *greedy.shape, generator=self.generator)
+        anything = torch.randint(ACTIONS, greedy.shape, generator=self.rng)
+        luck = torch.rand(2, *greedy.shape, generator=self.rng)
         chosen = torch.where(luck[0] < 0.5, guided, anything)
         return torch.where(luck[1] < epsilon, chosen, greedy)

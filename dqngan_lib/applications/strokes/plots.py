@@ -9,7 +9,7 @@ from torchvision.utils import make_grid
 
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas
 from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE
-from dqngan_lib.dqngan.agent import draw_actions
+from dqngan_lib.dqngan.sampler import draw_actions
 
 
 @torch.no_grad()
@@ -29,12 +29,12 @@ def draw_digits(
         float `(n, strokes + 1, 784)`.
     """
     envs = StrokeCanvas(len(labels))
-    random = torch.Generator().manual_seed(int(seed))
+    rng = torch.Generator().manual_seed(int(seed))
     observation, _ = envs.reset(seed=int(seed), options={"labels": labels})
     network.eval()
     actions, shown = [], [envs.canvas.clone()]
     for _ in range(envs.max_steps):
-        actions.append(draw_actions(network(observation), temperature, random))
+        actions.append(draw_actions(network(observation), temperature, rng))
         observation, _, _, _, info = envs.step(actions[-1])
         last = info["final_obs"] if info else observation
         shown.append(last[:, :PIXELS].float() / 255)

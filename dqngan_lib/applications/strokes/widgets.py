@@ -3,18 +3,14 @@
 Only the part of ipywidgets that its versions 7.7 and 8 share is used.
 """
 
-import base64
-import io
-
 import ipywidgets
 import torch
-from PIL import Image
 from torch import nn
 
 from dqngan_lib.applications.strokes.drawing import SIDE
 from dqngan_lib.applications.strokes.plots import draw_digits, film_frames
-from dqngan_lib.environments.widgets import present
-from dqngan_lib.metrics.scores import predicted_classes
+from dqngan_lib.metrics.digits import predicted_classes
+from dqngan_lib.plots import film_tag, present
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5)
 """What the slider offers: from the greatest Q-value only to more luck than in training."""
@@ -24,7 +20,7 @@ class PainterWidget:
     """Five drawings of the digit that is asked for, as a film that repeats.
 
     Args:
-        network: From observations of `StrokeCanvas` to Q-values, such as `agent.generator`.
+        network: From observations of `StrokeCanvas` to Q-values, such as `agent.slow_network`.
         count: Drawings side by side.
     """
 
@@ -56,13 +52,8 @@ class PainterWidget:
         digit, temperature = self.digit.value, self.temperature.value
         labels = torch.full((self.count,), digit)
         _, steps = draw_digits(self.network, labels, temperature, self.seed.value)
-        frames = [Image.fromarray(frame) for frame in film_frames(steps, self.count, 4)]
-        data = io.BytesIO()
-        frames[0].save(
-            data, format="GIF", save_all=True, append_images=frames[1:], duration=220, loop=0
-        )
-        code = base64.b64encode(data.getvalue()).decode()
+        frames = film_frames(steps, self.count, 4)
         alt = f"{self.count} drawings of the digit {digit} grow stroke by stroke, side by side."
-        self.picture.value = f'<img alt="{alt}" src="data:image/gif;base64,{code}">'
+        self.picture.value = film_tag(frames, alt, seconds=0.22 * len(frames))
         read = predicted_classes(steps[:, -1].reshape(-1, 1, SIDE, SIDE)).tolist()
         self.text.value = f"asked for: {digit}; the digit scorer reads: {', '.join(map(str, read))}"

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tools import grade_worker
 from tools.cells import Cell, courses
+from tools.grading import worker
 from tools.notebooks import ROOT
 
 VERDICTS = ("right", "wrong", "timed out", "error", "not attempted")
@@ -85,7 +85,7 @@ def default_start() -> str:
     """Fork where that is safe: on Linux, as long as this process has one thread."""
     if sys.platform != "linux":
         return "spawn"
-    grade_worker.prepare([])
+    worker.prepare([])
     threads = list(Path("/proc/self/task").iterdir())
     return "fork" if len(threads) == 1 else "spawn"
 
@@ -116,7 +116,7 @@ def grade(
             else:
                 tasks.append(task)
     if start == "fork":
-        grade_worker.prepare(sorted({task.number for task in tasks}))
+        worker.prepare(sorted({task.number for task in tasks}))
         gc.freeze()  # else each child walks, and so copies, all that torch has in memory
     box = Path(tempfile.mkdtemp(prefix="grade-"))
     try:
@@ -271,7 +271,7 @@ class _Forked:
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            grade_worker.run(request)
+            worker.run(request)
 
     def poll(self) -> bool:
         """Tell whether it has ended, and note how."""
@@ -308,7 +308,7 @@ class _Spawned:
     @staticmethod
     def _start(file: BinaryIO) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-m", "tools.grade_worker"],
+            [sys.executable, "-m", "tools.grading.worker"],
             cwd=ROOT,
             stdin=file,
             stdout=subprocess.DEVNULL,

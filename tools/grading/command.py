@@ -8,7 +8,6 @@ docs/grading.md.
 import argparse
 import os
 import re
-import sys
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -16,9 +15,10 @@ from pathlib import Path
 
 from dqngan_lib.course.hardware import cores
 from tools.cells import courses, notebook_numbers, read_cells
-from tools.grade_processes import SECONDS, Handed, default_start, grade
-from tools.grade_table import as_csv, summary, table
+from tools.grading.processes import SECONDS, Handed, default_start, grade
+from tools.grading.table import as_csv, summary, table
 from tools.notebooks import NotebookError, write_whole
+from tools.start import start
 
 IGNORED_FOLDERS = {"__MACOSX", "__pycache__"}
 
@@ -137,7 +137,4 @@ def student_of(path: Path, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)

@@ -1,23 +1,15 @@
 """Walks, directions and the explorer of notebook 05."""
 
-import io
 import math
 
 import pytest
 import torch
-from PIL import Image
 
-from dqngan_lib.applications.latent.widgets import (
-    LatentExplorer,
-    LiveDigits,
-    draw,
-    picture_of,
-    spherical_walk,
-    strongest_directions,
-)
+from dqngan_lib.gan.latent import draw, spherical_walk, strongest_directions
 from dqngan_lib.gan.model import GAN
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.gan.training import GANHistory
+from dqngan_lib.gan.widgets import LatentExplorer, LiveDigits
 
 
 def pair(classes=10):
@@ -38,7 +30,7 @@ def test_a_walk_keeps_to_the_circle():
 @pytest.mark.parametrize(
     ("start", "end", "steps", "words"),
     [
-        (torch.ones(2), torch.ones(3), 3, "must both be"),
+        (torch.ones(2), torch.ones(3), 3, "start and end must be both"),
         (torch.ones(2), torch.ones(2), 1, "steps must"),
         (torch.zeros(2), torch.ones(2), 3, "nowhere"),
         (torch.ones(2), -torch.ones(2), 3, "opposite"),
@@ -53,8 +45,10 @@ def test_the_strongest_directions_of_a_known_matrix():
     weight = torch.diag(torch.tensor([1.0, -5.0, 3.0]))[[2, 0, 1]]
     directions = strongest_directions(weight, 2)
     torch.testing.assert_close(directions, torch.eye(3)[[1, 2]])
-    with pytest.raises(ValueError, match="count from 1"):
+    with pytest.raises(ValueError, match="count must be a whole number from 1 to 3"):
         strongest_directions(weight, 4)
+    with pytest.raises(ValueError, match="weight"):
+        strongest_directions(weight[0], 1)
 
 
 def test_draw_is_the_averaged_generator():
@@ -63,11 +57,6 @@ def test_draw_is_the_averaged_generator():
     images = draw(gan, noise, torch.tensor([1, 2, 3]))
     assert torch.equal(images, gan.sample(3, torch.tensor([1, 2, 3]), seed=4))
     assert draw(pair(0), noise).shape == (3, 1, 28, 28)
-
-
-def test_a_picture_is_a_png_of_the_right_size():
-    picture = Image.open(io.BytesIO(picture_of(torch.rand(4, 1, 28, 28), scale=2, columns=2)))
-    assert picture.size == (2 * (2 * 29 + 1),) * 2
 
 
 def test_the_explorer_answers_its_sliders(monkeypatch, capsys):

@@ -1,7 +1,7 @@
-"""Judge one notebook's answers in a process of its own; `tools/grade_processes.py` starts it.
+"""Judge one notebook's answers in a process of its own; `tools/grading/processes.py` starts it.
 
 The process is shut in as far as Python and the system allow without other programs: limits of
-time, memory and file size, an empty folder, and what `tools/grade_guard.py` refuses.
+time, memory and file size, an empty folder, and what `tools/grading/guard.py` refuses.
 """
 
 import ast
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tools.grade_guard import changed, guard, hide, values, watched
+from tools.grading.guard import changed, guard, hide, values, watched
 from tools.notebooks import ROOT
 
 FILE_BYTES = 10_000_000
@@ -109,8 +109,8 @@ def _judge_all(request: dict[str, Any], results: int) -> None:
     import torch
 
     from dqngan_lib import exercises
-    from tools.answers import attempts, suspicious
     from tools.cells import Cell, courses
+    from tools.grading.answers import attempts, suspicious
 
     write, dumps, token = os.write, json.dumps, request["token"]
 

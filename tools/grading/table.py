@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from tools.cells import courses
-from tools.grade_processes import VERDICTS, Handed, Result
+from tools.grading.processes import VERDICTS, Handed, Result
 
 COLUMNS = ("student", "exercise", "verdict", "message", "look", "file")
 
