@@ -61,10 +61,10 @@ def row(share: float, steps: float, pendulum: float, seconds: float = 0.0) -> di
 
 def random_policy(actions: int, seed: int) -> Policy:
     """Return a policy that does not look."""
-    generator = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
 
     def act(observation: Tensor) -> Tensor:
-        return torch.randint(actions, (len(observation),), generator=generator)
+        return torch.randint(actions, (len(observation),), generator=rng)
 
     return act
 

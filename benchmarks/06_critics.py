@@ -61,11 +61,11 @@ def train(
     rows: list[dict[str, float]] = []
 
     def look(gan: GAN) -> float:
-        random = torch.Generator().manual_seed(seed)
+        rng = torch.Generator().manual_seed(seed)
         fid = digit_fid(gan.sample(2_000, seed=seed), against)
         fake = gan.sample(500, seed=seed + 1, averaged=False)
         update = 0 if not rows else rows[-1]["update"] + budget.evaluate_every
-        view = look_at_critic(gan.discriminator, against[:500], fake, random)
+        view = look_at_critic(gan.discriminator, against[:500], fake, rng)
         rows.append({"update": update, "digit_fid": fid} | view)
         return fid
 

@@ -189,14 +189,6 @@ def img_tag(
     return f'<img alt="{html.escape(alt)}"{size} src="data:image/{kind};base64,{data}">'
 
 
-def present(widget: object) -> None:
-    """Display a widget, or say in a line that one is here when nobody is watching."""
-    if headless():
-        print("Run this cell in JupyterLab or Colab to use the widget.")
-    else:
-        display(widget)
-
-
 def film(frames: Sequence[np.ndarray], alt: str, *, seconds: float = 4.0, width: int = 400) -> None:
     """Display pictures one after the other as an animated GIF that repeats; see `film_tag`."""
     display(HTML(film_tag(frames, alt, seconds=seconds, width=width)))

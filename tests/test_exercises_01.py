@@ -94,20 +94,20 @@ WRONG_12 = {
 # --- 01.3 ----------------------------------------------------------------------------------------
 
 
-def greedy_loops(q_values, epsilon, generator):
+def greedy_loops(q_values, epsilon, rng):
     actions = []
     for row in q_values:
-        if torch.rand(1, generator=generator).item() < epsilon:
-            actions.append(int(torch.randint(len(row), (1,), generator=generator)))
+        if torch.rand(1, generator=rng).item() < epsilon:
+            actions.append(int(torch.randint(len(row), (1,), generator=rng)))
         else:
             actions.append(int(row.argmax()))
     return torch.tensor(actions)
 
 
-def greedy_multinomial(q_values, epsilon, generator):
+def greedy_multinomial(q_values, epsilon, rng):
     chances = torch.full_like(q_values, epsilon / q_values.shape[1])
     chances[torch.arange(len(q_values)), q_values.argmax(1)] += 1 - epsilon
-    return torch.multinomial(chances, 1, generator=generator)[:, 0]
+    return torch.multinomial(chances, 1, generator=rng)[:, 0]
 
 
 def greedy_variant(
@@ -115,9 +115,9 @@ def greedy_variant(
 ):
     """Return an ε-greedy with one mistake built in."""
 
-    def answer(q_values, epsilon, generator):
+    def answer(q_values, epsilon, rng):
         rows, actions = q_values.shape
-        source = generator if generated else None
+        source = rng if generated else None
         greedy = q_values.argmax(1) if best == "max" else q_values.argmin(1)
         draw = torch.rand(rows if coin == "row" else 1, generator=source)
         explore = draw >= epsilon if turned else draw < epsilon
@@ -132,8 +132,8 @@ def greedy_variant(
     return answer
 
 
-def greedy_spoils(q_values, epsilon, generator):
-    result = greedy_multinomial(q_values, epsilon, generator)
+def greedy_spoils(q_values, epsilon, rng):
+    result = greedy_multinomial(q_values, epsilon, rng)
     q_values[:] = 0
     return result
 
@@ -144,11 +144,11 @@ WRONG_13 = {
     "one draw decides": greedy_variant(coin="all"),
     "same action": greedy_variant(others="all"),
     "the best one included": greedy_variant(exclude=True),
-    "nothing is explored": lambda q, epsilon, generator: q.argmax(1),
+    "nothing is explored": lambda q, epsilon, rng: q.argmax(1),
     "with ε = 0 every row": lambda q, e, g: torch.randint(4, (len(q),), generator=g),
     "1 − ε + ε/4": lambda q, e, g: greedy_multinomial(q, e**2, g),
     "equally often": greedy_variant(others="two"),
-    "draw everything with `generator`": greedy_variant(generated=False),
+    "draw everything with `rng`": greedy_variant(generated=False),
     "leave them as they are": greedy_spoils,
     "whole numbers": lambda q, e, g: greedy_multinomial(q, e, g).float(),
     "must have shape": lambda q, e, g: greedy_multinomial(q, e, g)[:, None],

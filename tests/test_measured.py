@@ -8,7 +8,7 @@ from tools import claims
 from tools.notebooks import NOTEBOOKS, printed, read
 
 SEEDS = {0, 1, 2, 3, 4}
-"""Where each claim was measured, as README.md says."""
+"""Where each claim was measured, as README.md and CONTRIBUTING.md say."""
 STATED = re.compile(r"^✓ (.+) (≥|≤|between) (\S+(?: and \S+)?) \(measured .*\)$", re.MULTILINE)
 
 
@@ -40,20 +40,29 @@ def test_every_claim_held_on_every_seed():
 
 
 def test_a_headline_that_nothing_measures_is_named(monkeypatch):
-    monkeypatch.setattr(claims, "HEADLINES", {"01": ("the moon is green",)})
+    monkeypatch.setattr(claims, "HEADLINES", (("01", "the moon is green"),))
     with pytest.raises(ValueError, match=r"no claim 'the moon is green' of notebook 01"):
         claims.with_headlines("")
 
 
-def test_a_line_by_hand(monkeypatch):
+def test_the_main_claims_were_measured():
+    found = {(s.notebook[:2], s.claim) for s in claims.summaries(claims.load())}
+    main = {(number, claim) for number, names in claims.MAIN.items() for claim in names}
+    assert main - found == set()
+
+
+def test_lines_by_hand(monkeypatch):
     rows = [
-        {"notebook": "02_x", "claim": "a|b", "relation": "≤", "bound": "4", "seed": s, "value": v}
+        {"notebook": "02_x", "claim": c, "relation": "≤", "bound": "4", "seed": s, "value": v}
+        for c in ("other", "a|b")
         for s, v in enumerate([1.0, 3.0])
     ]
     monkeypatch.setattr(claims, "load", lambda: rows)
-    monkeypatch.setattr(claims, "HEADLINES", {"02": ("a|b",)})
-    line = "| 02 | a\\|b | ≤ 4 | 2 | 1.4 | 3 | 1 | 2 |\n"
+    monkeypatch.setattr(claims, "HEADLINES", (("02", "a|b"),))
+    monkeypatch.setattr(claims, "MAIN", {"02": ("a|b",)})
     before = "x\n<!-- measured -->\nold\n<!-- /measured -->\ny"
-    expected = f"x\n<!-- measured -->\n\n{claims.HEAD}{line}\n<!-- /measured -->\ny"
+    line = "| 02 | a\\|b | ≤ 4 | 2 | 3 |\n"
+    expected = f"x\n<!-- measured -->\n\n{claims.SHORT_HEAD}{line}\n<!-- /measured -->\ny"
     assert claims.with_headlines(before) == expected
-    assert line in claims.all_measured() and "Run on: not noted." in claims.all_measured()
+    lines = "| **a\\|b** | ≤ 4 | 2 | 1.4 | 3 | 1 | 2 |\n| other | ≤ 4 | 2 | 1.4 | 3 | 1 | 2 |\n"
+    assert lines in claims.all_measured() and "Run on: not noted." in claims.all_measured()

@@ -16,23 +16,29 @@ from tools.start import start
 def pictures(path: Path, notebook: NotebookNode) -> dict[Path, bytes]:
     """Return the files that show a picture of a notebook elsewhere, with their contents.
 
-    The cell tagged "gallery" has the picture that notebook 00 shows, one tagged "readme" that of
-    the README.
+    The cell tagged "gallery" has the picture that notebook 00 shows, one tagged "readme" the film
+    that the README plays.
     """
     places = {
-        "gallery": path.parent / "gallery" / f"{path.stem}.png",
-        "readme": path.parents[1] / "docs" / f"{path.stem}.png",
+        "gallery": (path.parent / "gallery" / f"{path.stem}.png", _first_picture),
+        "readme": (path.parents[1] / "docs" / f"{path.stem}.gif", _first_film),
     }
-    return {
-        places[tag]: base64.b64decode(_first_picture(cell))
-        for cell in notebook.cells
-        for tag in cell.metadata.get("tags", [])
-        if tag in places
-    }
+    found = {}
+    for cell in notebook.cells:
+        for tag in places.keys() & set(cell.metadata.get("tags", [])):
+            place, content = places[tag]
+            found[place] = base64.b64decode(content(cell))
+    return found
 
 
 def _first_picture(cell: NotebookNode) -> str:
     return next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+
+
+def _first_film(cell: NotebookNode) -> str:
+    shown = [output.get("data", {}).get("text/html", "") for output in cell.outputs]
+    film = next(html for html in shown if "data:image/gif;base64," in html)
+    return film.partition("base64,")[2].partition('"')[0]
 
 
 def main(arguments: list[str] | None = None) -> int:

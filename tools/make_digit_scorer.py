@@ -71,7 +71,7 @@ def train(data: Digits, epochs: int, seed: int) -> DigitScorer:
         seed: For the initial weights, the order, the augmentation and the dropout.
     """
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     scorer = DigitScorer()
     for layer in scorer.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
@@ -82,10 +82,10 @@ def train(data: Digits, epochs: int, seed: int) -> DigitScorer:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, updates)
     bar = progress(total=updates, label="digit scorer")
     for _ in range(epochs):
-        order = torch.randperm(len(data.train_labels), generator=generator)
+        order = torch.randperm(len(data.train_labels), generator=rng)
         for chosen in order[: len(order) // BATCH * BATCH].split(BATCH):
             images, labels = (
-                augment(data.train_images[chosen], generator),
+                augment(data.train_images[chosen], rng),
                 data.train_labels[chosen],
             )
             loss = torch.zeros(())

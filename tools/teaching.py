@@ -36,7 +36,7 @@ PLANS = {
 MISTAKES = 3
 """How many mistakes of an exercise are listed. The tests have more."""
 
-ROW = re.compile(r"^\| \[(\d\d) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \| ([\d.]+) \|", re.MULTILINE)
+ROW = re.compile(r"^\| \[(\d\d) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \+ ([\d.]+) \|", re.MULTILINE)
 EXERCISE = re.compile(
     r"^### Exercise (\d\d\.\d+) · (.+)\n+Difficulty ([●○]+) · importance [●○]+ · (\d+) minutes",
     re.MULTILINE,

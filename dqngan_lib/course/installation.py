@@ -4,6 +4,7 @@ import importlib.metadata
 import sys
 
 import torch
+from packaging.version import Version
 
 from dqngan_lib.course.data import CHECKSUMS, load_arrays
 from dqngan_lib.course.hardware import cores, memory_gb
@@ -24,23 +25,14 @@ OLDEST = {
 """The oldest version of each package that will do; a test compares it with `pyproject.toml`."""
 
 
-def version_numbers(version: str) -> tuple[int, ...]:
-    """Return the leading numbers of a version: (2, 15, 0) for "2.15.0+cpu"."""
-    numbers = []
-    for part in version.partition("+")[0].split("."):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
-
-
 def _package_problem(name: str, oldest: str) -> str | None:
     """Return what is wrong with one package, or None."""
     try:
         found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return f"{name} is not installed; the course needs {oldest} or newer"
-    if version_numbers(found) < version_numbers(oldest):
+    # `release` is the numbers alone: 2.10.0a0 of a vendor is taken for 2.10.
+    if Version(found).release < Version(oldest).release:
         return f"{name} {found} is too old; the course needs {oldest} or newer"
     return None
 

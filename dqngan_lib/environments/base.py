@@ -58,7 +58,7 @@ class TorchVectorEnv(VectorEnv):
         return self._observe(), {}
 
     def step(self, action: Tensor | np.ndarray) -> StepResult:
-        """Take one action, int `(num_envs,)`, in every environment.
+        """Take one action, int `(num_envs,)` or of the action space's shape, in every environment.
 
         Raises:
             RuntimeError: `reset` has not been called.
@@ -66,8 +66,7 @@ class TorchVectorEnv(VectorEnv):
         """
         if self.time is None:
             raise RuntimeError("call reset before step")
-        most = int(self.single_action_space.n) - 1
-        action = whole_numbers("action", action, self.num_envs, most)
+        action = self._checked(action)
         self.time = self.time + 1
         reward, terminated = self._move(action)
         truncated = (self.time >= self.max_steps) & ~terminated
@@ -79,6 +78,11 @@ class TorchVectorEnv(VectorEnv):
             self._begin(ended)
             observation = self._observe()
         return observation, reward, terminated, truncated, info
+
+    def _checked(self, action: Tensor | np.ndarray) -> Tensor:
+        """Return the actions as int64, or say what is wrong with them."""
+        most = int(self.single_action_space.n) - 1
+        return whole_numbers("action", action, self.num_envs, most)
 
     def _begin(self, rows: Tensor) -> None:
         """Start new episodes where `rows`, bool `(num_envs,)`, is true."""

@@ -10,10 +10,11 @@ import matplotlib.pyplot as plt
 import torch
 
 from dqngan_lib.course.arguments import whole
+from dqngan_lib.course.widgets import buttons, present
 from dqngan_lib.environments.grid_plots import draw_values, frame_cell
 from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.tabular import bellman_backup
-from dqngan_lib.plots import img_tag, present
+from dqngan_lib.plots import img_tag
 
 
 class BackupStepper:
@@ -47,17 +48,15 @@ class BackupStepper:
             continuous_update=False,
         )
         self.picture = ipywidgets.HTML()
-        buttons = []
-        for label, count in (
-            ("next backup", 1),
-            ("next sweep", len(self.cells)),
-            ("start again", -self.slider.max),
-        ):
-            button = ipywidgets.Button(description=label)
-            button.on_click(lambda _, count=count: self.move(count))
-            buttons.append(button)
+        presses = {
+            "next backup": lambda: self.move(1),
+            "next sweep": lambda: self.move(len(self.cells)),
+            "start again": lambda: self.move(-self.slider.max),
+        }
         self.slider.observe(self._redraw, names="value")
-        self.widget = ipywidgets.VBox([ipywidgets.HBox([self.slider, *buttons]), self.picture])
+        self.widget = ipywidgets.VBox(
+            [ipywidgets.HBox([self.slider, *buttons(presses)]), self.picture]
+        )
         self._redraw()
 
     def move(self, count: int) -> None:

@@ -15,8 +15,8 @@ def mean_picture(images: Tensor) -> Tensor:
 
 def check_mean_picture(answer: Callable[[Tensor], Tensor]) -> None:
     """Compare with a loop over the pictures of a small batch."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(4, 3, 2, 5, generator=generator)
+    rng = torch.Generator().manual_seed(0)
+    images = torch.rand(4, 3, 2, 5, generator=rng)
     expected = torch.zeros(3, 2, 5)
     for image in images:
         expected = expected + image / 4

@@ -73,10 +73,10 @@ def backup_values(V: Tensor, P: Tensor, r: Tensor, discount: float) -> Tensor:
 
 def _small_model(seed: int, states: int = 5, actions: int = 3) -> tuple[Tensor, Tensor]:
     """Return P and r of a random world whose last state is terminal."""
-    generator = torch.Generator().manual_seed(seed)
-    P = torch.rand(states, actions, states, generator=generator, dtype=torch.float64) ** 3
+    rng = torch.Generator().manual_seed(seed)
+    P = torch.rand(states, actions, states, generator=rng, dtype=torch.float64) ** 3
     P /= P.sum(2, keepdim=True)
-    r = torch.randn(states, actions, generator=generator, dtype=torch.float64)
+    r = torch.randn(states, actions, generator=rng, dtype=torch.float64)
     P[-1], r[-1] = 0, 0
     return P, r
 
@@ -133,11 +133,11 @@ def _check_backup(answer: Any) -> None:
 # --- 01.3 ----------------------------------------------------------------------------------------
 
 
-def epsilon_greedy(q_values: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+def epsilon_greedy(q_values: Tensor, epsilon: float, rng: torch.Generator) -> Tensor:
     """Return an action a row: with chance ε any action, else the best of the row."""
     rows, actions = q_values.shape
-    explore = torch.rand(rows, generator=generator) < epsilon
-    anything = torch.randint(actions, (rows,), generator=generator)
+    explore = torch.rand(rows, generator=rng) < epsilon
+    anything = torch.randint(actions, (rows,), generator=rng)
     return torch.where(explore, anything, q_values.argmax(1))
 
 
@@ -186,7 +186,7 @@ def _check_epsilon_greedy(answer: Any) -> None:
     if others.min() < 0.2 * others.sum():
         raise Wrong("exploring rows must take every action equally often; yours prefer some")
     if not close(result, ask(0.4, 2)[0]):
-        raise Wrong("the same generator seed gave other actions: draw everything with `generator`")
+        raise Wrong("the same seed of `rng` gave other actions: draw everything with `rng`")
 
 
 # --- 01.4 ----------------------------------------------------------------------------------------
@@ -211,10 +211,10 @@ def q_update(
 
 
 def _check_update(answer: Any) -> None:
-    generator = torch.Generator().manual_seed(4)
+    rng = torch.Generator().manual_seed(4)
     cases = [(t, c) for t in (False, True) for c in (False, True)]
     for number, (terminated, truncated) in enumerate(cases * 2):
-        Q = torch.randn(5, 3, generator=generator, dtype=torch.float64) + 1
+        Q = torch.randn(5, 3, generator=rng, dtype=torch.float64) + 1
         s, a, s_next = number % 5, number % 3, (number + 2) % 5
         alpha, gamma, r = 0.3, 0.8, 0.7 - number / 4
         given = Q.clone()
@@ -281,8 +281,8 @@ def _check_evaluation(answer: Any) -> None:
     for seed, discount in ((5, 0.9), (6, 0.97)):
         P, r = _small_model(seed)
         states, actions = r.shape
-        generator = torch.Generator().manual_seed(seed)
-        policy = torch.rand(states, actions, generator=generator, dtype=torch.float64) ** 2
+        rng = torch.Generator().manual_seed(seed)
+        policy = torch.rand(states, actions, generator=rng, dtype=torch.float64) ** 2
         policy /= policy.sum(1, keepdim=True)
         value = answer(policy.clone(), P.clone(), r.clone(), discount)
         if isinstance(value, Tensor) and value.shape == r.shape:
@@ -373,7 +373,7 @@ EXERCISES = (
         _check_epsilon_greedy,
         (
             "Three things are needed a row: a coin, a random action, the best action.",
-            "The coins: torch.rand(rows, generator=generator) < epsilon.",
+            "The coins: torch.rand(rows, generator=rng) < epsilon.",
             "torch.where(coin, random_action, best_action) chooses row by row.",
         ),
         epsilon_greedy,

@@ -81,9 +81,9 @@ def check_wasserstein_weighted(answer: Callable[..., float]) -> None:
         raise Wrong(
             f"half a heap moves 3 to the right and half moves 4 to the left: 3.5, not {given:.4g}"
         )
-    generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(5, generator=generator), torch.randn(9, generator=generator) + 1
-    p, q = torch.rand(5, generator=generator), torch.rand(9, generator=generator)
+    rng = torch.Generator().manual_seed(0)
+    x, y = torch.randn(5, generator=rng), torch.randn(9, generator=rng) + 1
+    p, q = torch.rand(5, generator=rng), torch.rand(9, generator=rng)
     p, q = p / p.sum(), q / q.sum()
     given = expect_number(answer(x.clone(), p.clone(), y.clone(), q.clone()), "the distance")
     expected = _by_quantiles(x, p, y, q)

@@ -153,13 +153,13 @@ def reached(loss: Tensor, networks: dict[str, nn.Module]) -> dict[str, int]:
 
 def check_reached(answer: Callable[[Tensor, dict[str, nn.Module]], dict[str, int]]) -> None:
     """Ask for losses whose ways are known, and look for traces afterwards."""
-    generator = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     networks = {"maker": nn.Linear(2, 3), "judge": nn.Linear(3, 1), "agent": nn.Linear(2, 1)}
     before = {name: nn.init.ones_(torch.empty(3)) for name in networks}
     for name, network in networks.items():  # gradients that somebody still needs
         network.bias.grad = before[name][: len(network.bias)].clone()
-    z = torch.randn(5, 2, generator=generator)
+    z = torch.randn(5, 2, generator=rng)
     value = networks["judge"](networks["maker"](z))
     ask = _Asker(answer, networks)
     # maker: 6 + 3 weights, judge: 3 + 1, agent: 2 + 1.

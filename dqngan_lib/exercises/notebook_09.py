@@ -40,8 +40,8 @@ def check_nearest_patches(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     if given != right:
         message = known.get(tuple(given))
         raise Wrong(message or f"on our five patches the tokens are {right}, yours are {given}")
-    random = torch.Generator().manual_seed(0)
-    patches, codebook = (torch.rand(count, 16, generator=random) for count in (40, 9))
+    rng = torch.Generator().manual_seed(0)
+    patches, codebook = (torch.rand(count, 16, generator=rng) for count in (40, 9))
     given = expect_tensor(answer(patches.clone(), codebook.clone()), (40,), "the tokens")
     expected = [min(range(9), key=lambda k: (x - codebook[k]).norm().item()) for x in patches]
     if given.tolist() != expected:
@@ -62,11 +62,11 @@ def prefix_loss(
 
 def check_prefix_loss(answer: Callable[..., Tensor]) -> None:
     """Compare with a case by hand, with numbers far from 0, and with episodes of unequal count."""
-    random = torch.Generator().manual_seed(1)
-    real_logits = torch.randn(3, 4, 2, generator=random)
-    fake_logits = torch.randn(5, 4, 2, generator=random)
-    real_action = torch.randint(4, (3, 2), generator=random)
-    fake_action = torch.randint(4, (5, 2), generator=random)
+    rng = torch.Generator().manual_seed(1)
+    real_logits = torch.randn(3, 4, 2, generator=rng)
+    fake_logits = torch.randn(5, 4, 2, generator=rng)
+    real_action = torch.randint(4, (3, 2), generator=rng)
+    fake_action = torch.randint(4, (5, 2), generator=rng)
     batch = (real_logits, real_action, fake_logits, fake_action)
     given = expect_number(answer(*(part.clone() for part in batch)), "the loss")
 
@@ -108,10 +108,10 @@ def all_action_target(log_q: Tensor, f: Tensor) -> Tensor:
 
 def check_all_action_target(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """Recover a known p from q and f, with a number for each state that must cancel."""
-    random = torch.Generator().manual_seed(2)
-    log_q = torch.randn(3, 5, 4, generator=random).log_softmax(1)
-    log_p = torch.randn(3, 5, 4, generator=random).log_softmax(1)
-    state = torch.randn(3, 1, 4, generator=random)
+    rng = torch.Generator().manual_seed(2)
+    log_q = torch.randn(3, 5, 4, generator=rng).log_softmax(1)
+    log_p = torch.randn(3, 5, 4, generator=rng).log_softmax(1)
+    state = torch.randn(3, 1, 4, generator=rng)
     f = log_p - log_q + state
     given = expect_tensor(answer(log_q.clone(), f.clone()), (3, 5, 4), "the target").detach()
     known = (

@@ -11,13 +11,14 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from dqngan_lib.course.arguments import require
+from dqngan_lib.course.widgets import buttons, present
 from dqngan_lib.gan.latent import draw
 from dqngan_lib.gan.losses import KINDS
 from dqngan_lib.gan.model import GAN, GANSettings
 from dqngan_lib.gan.networks import PointDiscriminator, PointGenerator
 from dqngan_lib.gan.plots import draw_game
 from dqngan_lib.gan.training import GANHistory
-from dqngan_lib.plots import COLORS, LivePlot, img_tag, present
+from dqngan_lib.plots import COLORS, LivePlot, img_tag
 
 BATCH = 64
 """Real points, and fakes, in each step."""
@@ -44,23 +45,19 @@ class GameStepper:
         )
         self.arrows = ipywidgets.Checkbox(value=True, description="arrows: where D pushes fakes")
         self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
-        buttons = []
-        for label, press in (
-            ("D learns", lambda: self.rounds(1, "D")),
-            ("G learns", lambda: self.rounds(1, "G")),
-            ("1 round", lambda: self.rounds(1)),
-            ("10 rounds", lambda: self.rounds(10)),
-            ("100 rounds", lambda: self.rounds(100)),
-            ("start again", self.start),
-        ):
-            button = ipywidgets.Button(description=label, layout=ipywidgets.Layout(width="100px"))
-            button.on_click(lambda _, press=press: press())
-            buttons.append(button)
+        presses = {
+            "D learns": lambda: self.rounds(1, "D"),
+            "G learns": lambda: self.rounds(1, "G"),
+            "1 round": lambda: self.rounds(1),
+            "10 rounds": lambda: self.rounds(10),
+            "100 rounds": lambda: self.rounds(100),
+            "start again": self.start,
+        }
         self.loss.observe(lambda _: self.start(), names="value")
         self.arrows.observe(lambda _: self._redraw(), names="value")
         self.widget = ipywidgets.VBox(
             [
-                ipywidgets.HBox(buttons),
+                ipywidgets.HBox(buttons(presses, "100px")),
                 ipywidgets.HBox([self.loss, self.arrows]),
                 self.text,
                 self.picture,
@@ -153,12 +150,11 @@ class LatentExplorer:
             )
             for number in range(1, len(directions) + 1)
         ]
-        other = ipywidgets.Button(description="another digit")
-        other.on_click(lambda _: self.another())
         self.picture = ipywidgets.HTML()
         for slider in (self.label, *self.sliders):
             slider.observe(self._redraw, names="value")
-        controls = ipywidgets.VBox([self.label, *self.sliders, other])
+        other = buttons({"another digit": self.another})
+        controls = ipywidgets.VBox([self.label, *self.sliders, *other])
         self.widget = ipywidgets.HBox([controls, self.picture])
         self._redraw()
 

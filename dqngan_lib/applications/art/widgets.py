@@ -16,7 +16,8 @@ from dqngan_lib.applications.art.looks import LOOKS, render
 from dqngan_lib.applications.art.painter import SCHEDULE, Painting, Values, paint
 from dqngan_lib.applications.art.palettes import picture_palette
 from dqngan_lib.applications.art.photos import fit_photo, read_photo
-from dqngan_lib.plots import img_tag, present
+from dqngan_lib.course.widgets import present
+from dqngan_lib.plots import img_tag
 
 
 def uploaded_file(value: Any) -> tuple[str, bytes] | None:

@@ -1,4 +1,5 @@
 """Every pixel an agent (notebooks 11 to 13).
 
-Read `filters`, `editor`, `networks`, `agent`, `critic`.
+Read `filters`, `editor`, `networks`, `agent`; then `restoration` for notebook 11, `inpainting` and
+`critic` for notebook 12. `plots` and `widgets` show what pixels do.
 """

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dqngan_lib.applications.pixels.filters import ActionSet, bool_masks, grey
 from dqngan_lib.course.arguments import require, whole
-from dqngan_lib.environments.base import StepResult, TorchVectorEnv
+from dqngan_lib.environments.base import TorchVectorEnv
 from dqngan_lib.environments.rollout import Policy
 
 ERROR_SCALE = 30.0
@@ -133,15 +133,7 @@ class PixelEditor(TorchVectorEnv):
         self.picture = self.first[self.index]
         return self._observe(), info
 
-    def step(self, action: Tensor | np.ndarray) -> StepResult:
-        """Let every pixel act, int `(num_envs, height, width)`.
-
-        Raises:
-            RuntimeError: `reset` has not been called.
-            ValueError: The actions have another shape, or one is out of its range.
-        """
-        if self.time is None:
-            raise RuntimeError("call reset before step")
+    def _checked(self, action: Tensor | np.ndarray) -> Tensor:
         action = torch.as_tensor(action)
         shape, count = self.action_space.shape, len(self.actions)
         if action.shape != shape or not ((action >= 0) & (action < count)).all():
@@ -149,15 +141,7 @@ class PixelEditor(TorchVectorEnv):
                 f"action must have shape {shape} and hold whole numbers from 0 to {count - 1}; "
                 f"got shape {tuple(action.shape)}, {action.min()} to {action.max()}"
             )
-        self.time = self.time + 1
-        reward, terminated = self._move(action.long())
-        observation, info = self._observe(), {}
-        if terminated.all():  # all episodes are equally long, so they end together
-            info = {"final_obs": observation, "_final_obs": terminated}
-            self.time = torch.zeros_like(self.time)
-            self._begin(terminated)
-            observation = self._observe()
-        return observation, reward, terminated, torch.zeros_like(terminated), info
+        return action.long()
 
     def _begin(self, rows: Tensor) -> None:
         self.index = torch.randint(len(self.starts), rows.shape, generator=self.rng)

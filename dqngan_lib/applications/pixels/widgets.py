@@ -15,9 +15,10 @@ from dqngan_lib.applications.pixels.filters import FILLING, ActionSet
 from dqngan_lib.applications.pixels.inpainting import cut_holes, hole_psnr
 from dqngan_lib.applications.pixels.plots import legend_patches, paint_actions
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.course.widgets import buttons, present
 from dqngan_lib.environments.rollout import Policy
 from dqngan_lib.metrics.digits import predicted_classes
-from dqngan_lib.plots import COLORS, img_tag, present
+from dqngan_lib.plots import COLORS, img_tag
 
 HOLE_SHAPES = ("square", "disc", "scribble")
 """What a hole can look like. Agents that have only met squares may try the others."""
@@ -101,20 +102,16 @@ class HoleFiller:
             getattr(self, name).observe(self._refill, names="value")
         self.step.observe(self._redraw, names="value")
         self.kept = torch.zeros(1, 1, side, side, dtype=torch.bool)
-        buttons = []
-        for name, action in (
-            ("next step", self.next_step),
-            ("keep this piece", self.keep_piece),
-            ("forget all pieces", self.forget_pieces),
-        ):
-            button = ipywidgets.Button(description=name)
-            button.on_click(lambda _, action=action: action())
-            buttons.append(button)
+        presses = {
+            "next step": self.next_step,
+            "keep this piece": self.keep_piece,
+            "forget all pieces": self.forget_pieces,
+        }
         self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
         left = ipywidgets.VBox([self.agent, self.shape, self.digit, self.row])
         right = ipywidgets.VBox([self.column, self.size, self.step])
         controls = ipywidgets.HBox([left, right])
-        row = ipywidgets.HBox(buttons)
+        row = ipywidgets.HBox(buttons(presses))
         self.widget = ipywidgets.VBox([controls, row, self.picture, self.text])
         self._refill()
 

@@ -1,4 +1,4 @@
 """Digits drawn with strokes (notebook 10).
 
-Read `drawing`, `canvas`, `networks`.
+Read `drawing`, `canvas`, `networks`. `plots` and `widgets` show a drawing on its way.
 """

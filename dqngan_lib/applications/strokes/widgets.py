@@ -9,8 +9,9 @@ from torch import nn
 
 from dqngan_lib.applications.strokes.drawing import SIDE
 from dqngan_lib.applications.strokes.plots import draw_digits, film_frames
+from dqngan_lib.course.widgets import buttons, present
 from dqngan_lib.metrics.digits import predicted_classes
-from dqngan_lib.plots import film_tag, present
+from dqngan_lib.plots import film_tag
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5)
 """What the slider offers: from the greatest Q-value only to more luck than in training."""
@@ -31,12 +32,11 @@ class PainterWidget:
             options=TEMPERATURES, value=0.7, description="temperature", continuous_update=False
         )
         self.seed = ipywidgets.BoundedIntText(value=0, min=0, max=9_999, description="seed")
-        again = ipywidgets.Button(description="another seed")
-        again.on_click(lambda _: self.next_seed())
         for control in (self.digit, self.temperature, self.seed):
             control.observe(lambda _: self._redraw(), names="value")
         self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
-        controls = ipywidgets.HBox([self.digit, self.temperature, self.seed, again])
+        again = buttons({"another seed": self.next_seed})
+        controls = ipywidgets.HBox([self.digit, self.temperature, self.seed, *again])
         self.widget = ipywidgets.VBox([controls, self.picture, self.text])
         self._redraw()
 
