@@ -124,6 +124,18 @@ def test_the_game_comes_to_rest_where_it_should(eta, kappa, epsilon):
     assert total_variation(found, end) < 1e-6
 
 
+def test_two_paths_to_one_picture_need_no_count():
+    """Paths 0 and 1 make the picture A, path 2 makes B; the judge sees A and B alone."""
+    picture = torch.tensor([0, 0, 1])
+    p = torch.tensor([0.7, 0.3], dtype=torch.float64)
+    log_policy = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64).log()
+    for _ in range(100):
+        q = torch.zeros(2, dtype=torch.float64).index_add(0, picture, log_policy.exp())
+        logit = (p / q).log()[picture]
+        log_policy = paths.path_target(log_policy, log_policy, logit, 0.3).log_softmax(0)
+    assert torch.allclose(log_policy.exp(), torch.tensor([0.28, 0.42, 0.3]).double(), atol=1e-6)
+
+
 def test_shares_out_of_range_are_refused():
     one = torch.zeros(1)
     for step, entropy in ((0.0, 0.0), (1.1, 0.0), (0.5, 0.6), (0.5, -0.1)):
