@@ -1,10 +1,10 @@
-"""The data of notebook 08: a printer of eight signs that now and then gets a pixel wrong."""
+"""Notebook 08's printers: one of eight signs with a few wrong pixels, and one whose keys smear."""
 
 import torch
 from torch import Tensor
 
 from dqngan_lib.course import arguments
-from dqngan_lib.dqngan.enumeration import all_pictures
+from dqngan_lib.dqngan.enumeration import all_pictures, picture_numbers
 
 SIGNS = {
     "O": ".##. #..# #..# .##.",
@@ -48,3 +48,49 @@ def noisy_signs(flip: float = 0.003) -> Tensor:
     flips = (all_pictures()[:, None] != sign_pictures()[None]).sum(2).double()
     chance = flip**flips * (1 - flip) ** (16 - flips)
     return chance @ torch.tensor(SHARES, dtype=torch.float64)
+
+
+def _flips() -> Tensor:
+    """Return which pixels each key flips, int64 `(16, 16)`, a row for each key."""
+    rows, columns = torch.arange(16) // 4, torch.arange(16) % 4
+    down = rows[None, :] - rows[:, None]  # from the key in the row to the pixel in the column
+    right = columns[None, :] - columns[:, None]
+    return ((down >= 0) & (right >= 0) & (down + right <= 1)).long()
+
+
+FLIPS = _flips()
+"""Which pixels each key of the smearing printer flips, int64 `(16, 16)`, a row for each key."""
+
+
+def smear(keys: Tensor) -> Tensor:
+    """Return what the smearing printer has printed after its keys were pressed or left alone.
+
+    Key k flips pixel k and its right and its lower neighbour, where there are such. The order of
+    pressing does not matter, and two different sets of keys never make one picture.
+
+    Args:
+        keys: The first t of the sixteen keys, in order: 1 pressed, 0 not. Any integer or bool
+            type, `(n, t)`, t from 0 to 16.
+
+    Returns:
+        Pixels 0 and 1, int64 `(n, 16)`.
+
+    Raises:
+        ValueError: The shape is another, or there is something else than 0 and 1.
+    """
+    if keys.dim() != 2 or keys.shape[1] > 16:
+        raise ValueError(f"keys must be (n, t) with t from 0 to 16; got {tuple(keys.shape)}")
+    if not ((keys == 0) | (keys == 1)).all():
+        raise ValueError("keys must hold 0 and 1 alone")
+    return keys.long() @ FLIPS[: keys.shape[1]] % 2
+
+
+def smeared(keys_chance: Tensor) -> Tensor:
+    """Return the distribution of pictures, `(65536,)`, from that of the keys that make them.
+
+    Both are in the order of `all_pictures`, and the total stays: each picture has its own keys.
+    """
+    arguments.probabilities("keys_chance", keys_chance)
+    pictures = torch.empty_like(keys_chance)
+    pictures[picture_numbers(smear(all_pictures()))] = keys_chance
+    return pictures
