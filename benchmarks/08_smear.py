@@ -17,7 +17,7 @@ from tables import Row, measure, spread
 from torch import Tensor, nn
 
 from dqngan_lib.course.training import set_learning_rate
-from dqngan_lib.dqngan import enumeration, paths, printer
+from dqngan_lib.dqngan import enumeration, paths, printer, smearing
 from dqngan_lib.dqngan.sampler import move_average
 from dqngan_lib.metrics.distributions import total_variation
 
@@ -36,7 +36,7 @@ def real_pictures(seed: int, count: int = 400_000) -> Tensor:
 class Uncorrected(paths.PathDQNGAN):
     """Takes the sampler's policy for what the discriminator saw: forgets ε."""
 
-    def play(self, epsilon: float) -> paths.Paths:
+    def play(self, epsilon: float) -> smearing.Paths:
         """Return paths whose log q has no ε in it."""
         played = super().play(epsilon)
         return replace(played, log_q=played.log_policy)
@@ -49,7 +49,7 @@ class OneStep(paths.PathDQNGAN):
     2007.14430), and so is η log q; η logit D is paid at the end.
     """
 
-    def loss(self, played: paths.Paths) -> Tensor:
+    def loss(self, played: smearing.Paths) -> Tensor:
         """Return half the mean squared TD error."""
         eta, taken = self.settings.step, played.keys[:, :, None]
         with torch.no_grad():
@@ -63,13 +63,13 @@ class OneStep(paths.PathDQNGAN):
 class Reinforce(paths.PathDQNGAN):
     """Williams 1992 on the network's own paths: rewards with log q, and a baseline."""
 
-    def play(self, epsilon: float) -> paths.Paths:
+    def play(self, epsilon: float) -> smearing.Paths:
         """Play the network itself; a policy gradient has no use for another's paths."""
-        return paths.play_paths(self.q_network, self.settings.batch_size, 0.0, self.rng)
+        return smearing.play_paths(self.q_network, self.settings.batch_size, 0.0, self.rng)
 
-    def loss(self, played: paths.Paths) -> Tensor:
+    def loss(self, played: smearing.Paths) -> Tensor:
         """Return a loss whose gradient is −2 E[(R − log π − baseline) ∇ log π]."""
-        log_policy = paths.log_chances(self.q_network, played.states, played.keys).sum(1)
+        log_policy = smearing.log_chances(self.q_network, played.states, played.keys).sum(1)
         paid = self.target(played) - log_policy.detach()
         return -2 * ((paid - paid.mean()) * log_policy).mean()
 
@@ -94,13 +94,13 @@ def inverted(seed: int) -> tuple[nn.Module, int]:
     keys_of[enumeration.picture_numbers(printer.smear(PICTURES))] = torch.arange(len(PICTURES))
     keys = PICTURES[keys_of[enumeration.picture_numbers((real > 0).long())]]
     torch.manual_seed(seed)
-    network, slow = paths.KeyNetwork(), paths.KeyNetwork()
+    network, slow = smearing.KeyNetwork(), smearing.KeyNetwork()
     optimizer = torch.optim.Adam(network.parameters(), SETTINGS.learning_rate, betas=(0.9, 0.99))
     for done in range(SETTINGS.rounds):
         passed = 1 - (1 - SETTINGS.learning_rate_end) * done / SETTINGS.rounds
         set_learning_rate(optimizer, passed * SETTINGS.learning_rate)
         batch = keys[torch.randint(len(keys), (SETTINGS.batch_size,))]
-        loss = -paths.log_chances(network, paths.states_of(batch), batch).sum(1).mean()
+        loss = -smearing.log_chances(network, smearing.states_of(batch), batch).sum(1).mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -121,7 +121,7 @@ def run(variant: str, seed: int) -> Mapping[str, object]:
             game.round(real)
         network, plays = game.slow_network, settings.rounds * settings.batch_size
     seconds = time.process_time() - start
-    made = paths.made_by_keys(network)
+    made = smearing.made_by_keys(network)
     return {
         "total_variation": total_variation(made, P),
         "worst_sign": (made - P)[SIGNS].abs().max().item(),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from dqngan_lib.dqngan import enumeration, paths, printer
+from dqngan_lib.dqngan import enumeration, paths, printer, smearing
 from dqngan_lib.metrics.distributions import total_variation
 
 P = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
@@ -24,7 +24,7 @@ def rng(seed=0):
 def random_network(seed=1, size=1.0):
     """A network with something to say: its last layer is not zero."""
     torch.manual_seed(seed)
-    network = paths.KeyNetwork()
+    network = smearing.KeyNetwork()
     nn.init.normal_(network.body.layers[-1].weight, std=size)
     return network
 
@@ -98,7 +98,7 @@ def test_on_its_own_paths_the_gradient_is_reinforce_with_a_baseline():
     with torch.no_grad():
         logit = game.discriminator(own.canvas)
         advantage = logit - logit.mean()
-    paid = -0.3 * (advantage * paths.log_chances(network, own.states, own.keys).sum(1)).mean()
+    paid = -0.3 * (advantage * smearing.log_chances(network, own.states, own.keys).sum(1)).mean()
     reinforce = torch.autograd.grad(paid, weights)
     for a, b in zip(ours, reinforce, strict=True):
         assert torch.allclose(a, b, atol=1e-5 * b.abs().max().item())
@@ -152,7 +152,7 @@ class BestJudge(nn.Module):
         super().__init__()
 
         def q_values(prefix):
-            return sampler(paths.see(2.0 * printer.smear(prefix) - 1, prefix.shape[1]))
+            return sampler(smearing.see(2.0 * printer.smear(prefix) - 1, prefix.shape[1]))
 
         policy = enumeration.boltzmann(enumeration.table_of(q_values))
         shown = enumeration.distribution_of(enumeration.explore(policy, epsilon))
@@ -171,7 +171,7 @@ def test_every_path_gets_its_place_between_the_sampler_and_the_data(epsilon):
     game.sampler = random_network(size=0.03)
     log_p = torch.log_softmax(torch.randn(65_536, generator=rng(5)).double(), 0)
     game.discriminator = BestJudge(log_p, game.sampler, epsilon)
-    log_pi = paths.made_by_keys(game.sampler).log()
+    log_pi = smearing.made_by_keys(game.sampler).log()
     for done, kappa in ((0, 0.25), (2, 0.125), (4, 0.0)):
         game.done = done
         played = game.play(epsilon)
@@ -186,7 +186,7 @@ def test_every_path_gets_its_place_between_the_sampler_and_the_data(epsilon):
 def test_decisions_come_as_often_as_log_q_says():
     """Forty thousand episodes: each first two decisions as often as their log q, within 5 σ."""
     count, epsilon = 40_000, 0.5
-    played = paths.play_paths(random_network(size=3.0), count, epsilon, rng(3))
+    played = smearing.play_paths(random_network(size=3.0), count, epsilon, rng(3))
     q = played.log_q[:, :2].sum(1).exp()
     for first, second in itertools.product((0, 1), repeat=2):
         these = (played.keys[:, 0] == first) & (played.keys[:, 1] == second)
@@ -198,17 +198,17 @@ def test_decisions_come_as_often_as_log_q_says():
 
 def test_a_path_ends_at_the_picture_of_its_keys_and_is_read_back_alike():
     network = random_network()
-    played = paths.play_paths(network, 64, 0.1, rng())
+    played = smearing.play_paths(network, 64, 0.1, rng())
     assert torch.equal(played.canvas, 2.0 * printer.smear(played.keys) - 1)
-    assert torch.equal(paths.states_of(played.keys), played.states)
-    read = paths.log_chances(network, played.states, played.keys)
+    assert torch.equal(smearing.states_of(played.keys), played.states)
+    read = smearing.log_chances(network, played.states, played.keys)
     assert torch.allclose(read, played.log_policy, atol=1e-5)
 
 
 def test_the_exact_distribution_agrees_with_what_is_played():
     network = random_network(size=3.0)
-    exact = paths.made_by_keys(network)
-    played = paths.play_paths(network, 20_000, 0.0, rng(1))
+    exact = smearing.made_by_keys(network)
+    played = smearing.play_paths(network, 20_000, 0.0, rng(1))
     number = enumeration.picture_numbers((played.canvas > 0).long())
     assert torch.allclose(exact[number].log().float(), played.log_policy.sum(1), atol=1e-3)
 
@@ -264,5 +264,5 @@ def test_a_short_game_finds_the_only_picture_there_is():
     game = paths.PathDQNGAN(paths.PathSettings(**short))
     real = 2.0 * picture - 1
     paths.train_on_finished(game, real, lambda network: 0.0, evaluate_every=250)
-    made = paths.made_by_keys(game.slow_network)[enumeration.picture_numbers(picture)]
+    made = smearing.made_by_keys(game.slow_network)[enumeration.picture_numbers(picture)]
     assert made > 0.5
