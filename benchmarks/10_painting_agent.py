@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas, pictures, real_steps
 from dqngan_lib.applications.strokes.drawing import paint_greedily
-from dqngan_lib.applications.strokes.finished import FinishedPainter, train_on_pictures
+from dqngan_lib.applications.strokes.finished import FinishedPainter
 from dqngan_lib.applications.strokes.networks import StrokeNetwork
+from dqngan_lib.applications.strokes.training import train_on_pictures
 from dqngan_lib.course.data import digits
 from dqngan_lib.dqn.replay import Batch
 from dqngan_lib.dqngan.agent import DQNGAN

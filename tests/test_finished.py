@@ -10,10 +10,10 @@ from dqngan_lib.applications.strokes.drawing import ACTIONS, NO_OP, canvases, st
 from dqngan_lib.applications.strokes.finished import (
     FinishedPainter,
     FinishedSettings,
-    train_on_pictures,
 )
 from dqngan_lib.applications.strokes.networks import StrokeNetwork
 from dqngan_lib.applications.strokes.opinions import left_out, opinions, paper_left, render
+from dqngan_lib.applications.strokes.training import train_on_pictures
 from dqngan_lib.dqngan.play import generate
 from dqngan_lib.gan.networks import ImageDiscriminator
 
