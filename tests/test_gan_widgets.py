@@ -71,7 +71,7 @@ def test_the_same_seed_plays_the_same_game(stepper):
 
 def test_it_shows_itself_to_people_only(stepper, monkeypatch, capsys):
     shown = []
-    monkeypatch.setattr(plots, "display", shown.append)
+    monkeypatch.setattr("dqngan_lib.course.widgets.display", shown.append)
     monkeypatch.setenv("COURSE_HEADLESS", "1")
     stepper.show()
     assert not shown and "JupyterLab or Colab" in capsys.readouterr().out

@@ -7,7 +7,6 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from dqngan_lib import plots
 from dqngan_lib.environments import grid_plots, tabular, widgets
 from dqngan_lib.environments.grid_world import GridWorld
 
@@ -63,7 +62,7 @@ def test_each_sum_in_the_text_is_right(stepper):
 
 def test_a_widget_shows_itself_to_people_only(stepper, monkeypatch, capsys):
     shown = []
-    monkeypatch.setattr(plots, "display", shown.append)
+    monkeypatch.setattr("dqngan_lib.course.widgets.display", shown.append)
     monkeypatch.setenv("COURSE_HEADLESS", "1")
     stepper.show()
     assert not shown and "JupyterLab or Colab" in capsys.readouterr().out
