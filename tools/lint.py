@@ -288,7 +288,7 @@ def _code_cell(cell: NotebookNode) -> Iterator[str]:
     lines = cell.source.count("\n") + 1
     if not cell.source.strip():
         yield "the code cell is empty"
-    if lines > MAX_LINES + _folded(cell):  # its title does not count
+    if lines > MAX_LINES:
         yield f"{lines} lines, over the limit of {MAX_LINES}"
     if _NBVAL_COMMENT.search(cell.source):
         yield "nbval is told what to do by a comment: use a tag"
