@@ -43,7 +43,7 @@ def longest_first(paths: Iterable[Path]) -> list[Path]:
 
     Where several run at a time, none is then left to run alone at the end.
     """
-    known = {row["notebook"]: float(row["seconds"]) for row in load()}
+    known = {row["notebook"]: float(row["seconds"]) for row in load() if row["seconds"]}
     return sorted(paths, key=lambda path: -known.get(path.stem, math.inf))
 
 

@@ -279,6 +279,7 @@ def main() -> None:
             results[name] = {"weights": weights, "seconds": time.perf_counter() - started}
         if rank == 0:
             torch.save(results, options.out)
+        dist.barrier()  # nobody closes the connection while another process still uses it
     finally:
         dist.destroy_process_group()
 
