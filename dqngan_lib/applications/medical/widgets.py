@@ -37,8 +37,8 @@ class LesionPainter:
         height, width = slices.shape[2:]
         slider = ipywidgets.IntSlider
         self.slice = slider(value=0, min=0, max=len(slices) - 1, description="slice")
-        self.row = slider(value=height // 2, min=3, max=height - 4, description="row")
-        self.column = slider(value=width // 2, min=3, max=width - 4, description="column")
+        self.row = slider(value=3 * height // 8, min=3, max=height - 4, description="row")
+        self.column = slider(value=3 * width // 8, min=3, max=width - 4, description="column")
         self.diameter = slider(value=3, min=1, max=5, description="diameter")
         self.contrast = slider(value=60, min=0, max=120, step=5, description="contrast")
         self.seed = ipywidgets.BoundedIntText(value=0, min=0, max=9_999, description="noise")
@@ -72,7 +72,8 @@ class LesionPainter:
         return ((fall * spot).sum() / spot.square().sum()).item() * 255 / self.contrast.value
 
     def _redraw(self) -> None:
-        place = torch.tensor([[1, self.row.value, self.column.value]])
+        row, column = self.row.value, self.column.value
+        place = torch.tensor([[1, row, column]])
         pair = self.slices[self.slice.value].expand(2, -1, -1, -1)
         pair = paint_lesions(pair, place, self.diameter.value, self.contrast.value / 255)
         noisy = add_noise(pair[:1], seed=self.seed.value) - pair[:1] + pair  # the same noise twice
@@ -82,15 +83,16 @@ class LesionPainter:
         for (name, pictures), (above, below) in zip(made.items(), axes.T, strict=True):
             above.imshow(pictures[1, 0].numpy(), cmap="gray", vmin=0, vmax=1)
             above.set_title(name, fontsize=9, loc="center")
-            above.plot(*place[0, [2, 1]], "s", color=COLORS["accent"], fillstyle="none", ms=11)
+            above.plot(column, row, "s", color=COLORS["accent"], fillstyle="none", ms=11)
             below.imshow((pictures[1] - pictures[0])[0].numpy(), cmap="RdBu_r", vmin=-0.3, vmax=0.3)
+            below.set(xlim=(column - 9.5, column + 9.5), ylim=(row + 9.5, row - 9.5))
             if self.contrast.value:
                 left = f"{100 * self.left(pictures):.0f} %"
                 says.append(f"{name} {left}")
                 below.set_title(f"left: {left}", fontsize=9, loc="center")
         for plot in axes.flat:
             plot.set(xticks=[], yticks=[])
-        alt = "A slice with a spot, framed, and each method's answer; below, what the spot changed."
+        alt = "A slice with a framed spot, and each method's answer; below, what the spot changed."
         self.picture.value = img_tag(figure, alt)
         nothing = "there is no spot, its contrast is 0"
         self.text.value = f"Left of the spot's darkness: {', '.join(says) or nothing}."
