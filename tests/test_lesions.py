@@ -71,6 +71,26 @@ def test_places_are_allowed_and_apart():
         lesions.choose_places(torch.zeros(1, 30, 30, dtype=torch.bool), 1)
 
 
+def test_lesions_to_learn_from():
+    allowed = torch.zeros(2, 40, 40, dtype=torch.bool)
+    allowed[:, 10:30, 10:30] = True
+    healthy = torch.full((2, 1, 40, 40), 0.7)
+    settings = {"count": 2, "diameters": (1, 3), "contrasts": (0.2, 0.3), "seed": 3}
+    painted, places, others = lesions.paint_at_random(healthy, allowed, others=500, **settings)
+    fall = (healthy - painted)[:, 0]
+    depth = fall[tuple(places.T)]
+    assert len(places) == 4 and ((depth >= 0.2) & (depth <= 0.3)).all()
+    around = [fall[n, r - 2 : r + 3, c - 2 : c + 3] for n, r, c in places.tolist()]
+    shares = [lesions.profile(1).sum().item(), lesions.profile(3).sum().item()]
+    found = [(own.sum() / own[2, 2]).item() for own in around]
+    assert all(min(abs(one - share) for share in shares) < 1e-3 for one in found)
+    assert torch.stack(around).sum() == pytest.approx(fall.sum().item(), rel=1e-4)
+    assert allowed[tuple(others.T)].all() and len(others) == 500
+    for number, row, column in others.tolist():
+        own = places[places[:, 0] == number][:, 1:]
+        assert ((own - torch.tensor([row, column])).abs().amax(1) >= 4).all()
+
+
 def test_a_map_is_the_detector_at_every_window():
     torch.manual_seed(0)
     detector, pictures = lesions.LesionDetector(width=4), _numbers(2, 1, 24, 30)

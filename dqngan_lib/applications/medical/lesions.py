@@ -106,6 +106,42 @@ def paint_lesions(
     return painted
 
 
+def paint_at_random(
+    pictures: Tensor,
+    allowed: Tensor,
+    *,
+    count: int = 4,
+    diameters: tuple[float, ...] = (3, 5),
+    contrasts: tuple[float, float] = (10 / 255, 80 / 255),
+    others: int = 12_000,
+    seed: int = 0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Paint lesions to learn from; return the pictures, the lesions' places and other places.
+
+    Args:
+        pictures: Healthy slices, float `(n, 1, height, width)`.
+        allowed: Where a lesion may be, bool `(n, height, width)`.
+        count: Lesions in a picture, at most.
+        diameters: What a lesion's diameter is drawn from.
+        contrasts: Least and greatest contrast; any between them is as likely.
+        others: How many other places, at most. They are allowed too, and at least four rows or
+            four columns from any lesion.
+        seed: Seed of all that is drawn.
+    """
+    places, rng = choose_places(allowed, count, seed=seed), torch.Generator().manual_seed(int(seed))
+    low, high = contrasts
+    contrast = low + (high - low) * torch.rand(len(places), generator=rng)
+    kind = torch.randint(len(diameters), (len(places),), generator=rng)
+    for number, diameter in enumerate(diameters):
+        rows = kind == number
+        pictures = paint_lesions(pictures, places[rows], diameter, contrast[rows])
+    near = torch.zeros(allowed.shape)
+    near[tuple(places.T)] = 1
+    near = functional.max_pool2d(near.unsqueeze(1), 7, 1, 3)[:, 0] > 0
+    free = (allowed & ~near).nonzero()
+    return pictures, places, free[torch.randperm(len(free), generator=rng)[:others]]
+
+
 def cut_windows(pictures: Tensor, places: Tensor, side: int = WINDOW) -> Tensor:
     """Cut out the squares around places, `(m, 1, side, side)`; they lie inside."""
     windows = pictures.unfold(2, side, 1).unfold(3, side, 1)
