@@ -173,7 +173,7 @@ class LesionDetector(nn.Module):
 def train_detector(
     lesions: Tensor,
     healthy: Tensor,
-    updates: int = 500,
+    updates: int = 300,
     learning_rate: float = 2e-3,
     seed: int = 0,
 ) -> LesionDetector:
