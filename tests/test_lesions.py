@@ -40,6 +40,8 @@ def test_lesions_are_painted_where_they_should_be():
     assert torch.allclose(wide[0, 0, 7:12, 8:13], 0.1 * lesions.profile(3), atol=1e-6)
     assert wide[2].sum() == pytest.approx(2 * wide[0].sum().item(), rel=1e-4)  # they add up
     assert (pictures == 0.8).all()
+    with pytest.raises(ValueError, match="places"):
+        lesions.paint_lesions(pictures, torch.tensor([[0, 1, 10]]), 3, 0.1)
 
 
 def test_white_places_by_looking_at_each():

@@ -16,6 +16,11 @@ WINDOW = 15
 """Side of the square of pixels that the detector looks at, odd; it is asked about the middle."""
 
 
+def _greatest_near(values: Tensor, reach: int) -> Tensor:
+    """Return the greatest value within `reach` rows and columns of each pixel, `(n, h, w)`."""
+    return functional.max_pool2d(values.unsqueeze(1), 2 * reach + 1, 1, reach)[:, 0]
+
+
 def white_places(tissue: Tensor) -> Tensor:
     """Say where a lesion may be: white matter all around, and far enough from the border.
 
@@ -25,8 +30,7 @@ def white_places(tissue: Tensor) -> Tensor:
     Returns:
         bool `(n, height, width)`: the 3 × 3 pixels around are white, and the window fits.
     """
-    other = (tissue != 2).float().unsqueeze(1)
-    white = functional.max_pool2d(other, 3, 1, 1)[:, 0] == 0
+    white = _greatest_near((tissue != 2).float(), 1) == 0
     edge = WINDOW // 2
     inside = torch.zeros_like(white)
     inside[:, edge : white.shape[1] - edge, edge : white.shape[2] - edge] = True
@@ -58,9 +62,7 @@ def choose_places(allowed: Tensor, count: int, apart: int = 9, seed: int = 0) ->
         chosen.append(torch.stack([left, row, column], 1))
         taken = torch.zeros_like(free)
         taken[left, row, column] = 1
-        free = free * (
-            1 - functional.max_pool2d(taken.unsqueeze(1), 2 * apart - 1, 1, apart - 1)[:, 0]
-        )
+        free = free * (1 - _greatest_near(taken, apart - 1))
     require(bool(chosen), "allowed", allowed.sum().item(), "true somewhere")
     return torch.cat(chosen)
 
@@ -90,14 +92,19 @@ def paint_lesions(
 
     Args:
         pictures: float `(n, 1, height, width)`.
-        places: Picture, row and column of each spot, int64 `(m, 3)`; spots lie inside.
+        places: Picture, row and column of each spot, int64 `(m, 3)`.
         diameter: Of each spot, in pixels.
         contrast: How much darker its middle is, in units of the pictures; one number or `(m,)`.
+
+    Raises:
+        ValueError: A spot does not lie inside its picture.
     """
     spot = profile(diameter)
     reach, painted = len(spot) // 2, pictures.clone()
     contrast = torch.as_tensor(contrast).float().expand(len(places))
     picture, row, column = places.T
+    inside = (places[:, 1:] >= reach) & (places[:, 1:] < torch.tensor(pictures.shape[2:]) - reach)
+    require(bool(inside.all()), "places", places, f"{reach} pixels or more from the border")
     for down in range(-reach, reach + 1):
         for right in range(-reach, reach + 1):
             darker = -contrast * spot[down + reach, right + reach]
@@ -137,8 +144,7 @@ def paint_at_random(
         pictures = paint_lesions(pictures, places[rows], diameter, contrast[rows])
     near = torch.zeros(allowed.shape)
     near[tuple(places.T)] = 1
-    near = functional.max_pool2d(near.unsqueeze(1), 7, 1, 3)[:, 0] > 0
-    free = (allowed & ~near).nonzero()
+    free = (allowed & (_greatest_near(near, 3) == 0)).nonzero()
     return pictures, places, free[torch.randperm(len(free), generator=rng)[:others]]
 
 
@@ -230,8 +236,7 @@ def peaks(scores: Tensor, allowed: Tensor, reach: int = 2) -> Tensor:
         reach: A candidate is the greatest within so many rows and columns.
     """
     scores = scores.masked_fill(~allowed, -torch.inf)
-    greatest = functional.max_pool2d(scores.unsqueeze(1), 2 * reach + 1, 1, reach)[:, 0]
-    return scores.masked_fill(scores < greatest, -torch.inf)
+    return scores.masked_fill(scores < _greatest_near(scores, reach), -torch.inf)
 
 
 def false_alarm_threshold(candidates: Tensor, rate: float) -> float:
@@ -249,8 +254,7 @@ def false_alarm_threshold(candidates: Tensor, rate: float) -> float:
 
 def lesion_scores(candidates: Tensor, places: Tensor, reach: int = 2) -> Tensor:
     """Return the best candidate within `reach` of each lesion, float `(m,)`, −∞ where none is."""
-    near = functional.max_pool2d(candidates.unsqueeze(1), 2 * reach + 1, 1, reach)[:, 0]
-    return near[tuple(places.T)]
+    return _greatest_near(candidates, reach)[tuple(places.T)]
 
 
 def sensitivity(
