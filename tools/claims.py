@@ -203,6 +203,7 @@ MAIN = {
         "TSTR behind real on real, points of accuracy",
         "TSTR above brightness alone, points",
         "maximum likelihood ahead in TSTR, points",
+        "faint lesions of 3 pixels: hidden by non-local means, points",
     ),
     "14": (
         "DQN behind exact greedy search after 500 strokes, mean of four, dB",
