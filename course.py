@@ -65,11 +65,8 @@ A notebook is named by its number (02 or 2), its name (02_dqn) or its path.
 `python3 course.py test --help` tells more; so do the others.
 """
 
-# By its address, not by its path: given a path, Jupyter would show that folder alone.
-FIRST_PAGE = "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
 COMMANDS = {
-    # Jupyter's address is shown at any level; its long list of loaded extensions is not.
-    "lab": ("jupyterlab", "--log-level=WARN", FIRST_PAGE),
+    "lab": ("tools.lab",),
     "test": ("tools.test",),
     "run": ("tools.run",),
     "build": ("tools.build",),
@@ -290,7 +287,7 @@ def create_environment(build: str) -> None:
 
 
 def uses_cuda() -> bool:
-    """Tell whether torch is to come as the registry has it: so it is but on Linux without a driver."""
+    """Tell whether torch comes as the registry has it: not on a Linux without an NVIDIA driver."""
     return not sys.platform.startswith("linux") or any(map(os.path.exists, DRIVER))
 
 
