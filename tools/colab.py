@@ -16,6 +16,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from tools.links import without_links
 from tools.notebooks import ROOT, NotebookError, find, fold, read, write
 from tools.start import start
 
@@ -155,7 +156,7 @@ def bundle(path: Path) -> NotebookNode:
     fold(cell)  # nobody wants to see three megabytes of letters
     for text in notebook.cells:
         if text.cell_type == "markdown":
-            text.source = text.source.replace(LINK, LINK_IN_BUNDLE)
+            text.source = without_links(text.source.replace(LINK, LINK_IN_BUNDLE))
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{NOTE}\n{BADGE.sub('', rest)}"
     return notebook
