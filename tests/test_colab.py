@@ -28,9 +28,18 @@ from tests.colab_machine import VERSIONS, make_machine, run
 from tools import colab
 from tools.colab import MAX_BYTES, bundle, files_for, first_cell, main, pack
 from tools.lint import lint
-from tools.notebooks import FOLDED, FOLDED_TAG, NOTEBOOKS, ROOT, read, write
+from tools.notebooks import (
+    FOLDED,
+    FOLDED_TAG,
+    NOTEBOOKS,
+    ROOT,
+    course_notebooks,
+    number_of,
+    read,
+    write,
+)
 
-PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+PATHS = course_notebooks()
 TELL = "\nimport dqngan_lib\nprint(Path(dqngan_lib.__file__).parents[1], folder)"
 
 
@@ -339,11 +348,13 @@ def test_a_bundle_has_all_that_the_notebook_reads(tmp_path):
     for path in PATHS:
         names = {file.relative_to(ROOT).as_posix() for file in files_for(path)}
         assert {"dqngan_lib/weights/digit_scorer.pt", "data/mnist10k.npz", "LICENSE"} <= names
-        tables = [p.name for p in (ROOT / "benchmarks" / "results").glob(f"{path.stem[:2]}_*.csv")]
+        tables = [
+            p.name for p in (ROOT / "benchmarks" / "results").glob(f"{number_of(path)}_*.csv")
+        ]
         assert {f"benchmarks/results/{table}" for table in tables} <= names
         read_there = " ".join(code_cells(path)[1:])
         other = [p for p in ("notebooks", "tests", "tools") if f'folder / "{p}"' in read_there]
-        assert other == (["notebooks"] if path.stem[:2] == "00" else [])
+        assert other == (["notebooks"] if number_of(path) == "00" else [])
 
 
 @pytest.mark.parametrize("path", PATHS[1:], ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.notebooks import ROOT, NotebookError, find, fold, read, write
+from tools.notebooks import ROOT, NotebookError, find, fold, number_of, read, write
 from tools.start import start
 
 BUNDLES = ROOT / "colab"
@@ -167,7 +167,7 @@ def files_for(path: Path) -> list[Path]:
     Args:
         path: The notebook. Its number tells which tables it reads; 00 shows pictures of all.
     """
-    number = path.stem[:2]
+    number = number_of(path)
     patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*", "LICENSE"]
     patterns.append(f"benchmarks/results/{number}_*.csv")
     if number == "00":
