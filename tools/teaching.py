@@ -18,7 +18,7 @@ from tools.start import start
 GUIDE = ROOT / "docs" / "teaching.md"
 PLANS = {
     "six weeks": {
-        "Week 1": "00 01 02",
+        "Week 1": "00 A 01 02",
         "Week 2": "03 04",
         "Week 3": "05 06",
         "Week 4": "07 08",
