@@ -360,9 +360,17 @@ def test_a_bundle_has_all_that_the_notebook_reads(tmp_path):
 @pytest.mark.parametrize("path", PATHS[1:], ids=lambda path: path.stem)
 def test_links_to_the_package_lead_somewhere_in_a_bundle(path):
     text = "\n".join(cell.source for cell in bundle(path).cells if cell.cell_type == "markdown")
-    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if ":" not in link]
     unpacked = {f"dqngan-course/{file.relative_to(ROOT).as_posix()}" for file in files_for(path)}
     assert links and set(links) <= unpacked
+
+
+def test_pictures_of_the_text_are_inside_a_bundle():
+    (primer,) = [path for path in PATHS if number_of(path) == "A"]
+    cell = bundle(primer).cells[0]
+    (name,) = re.findall(r"\]\(attachment:([^)]+)\)", cell.source)
+    inside = base64.b64decode(cell.attachments[name]["image/png"])
+    assert inside == (NOTEBOOKS / "gallery" / name).read_bytes()
 
 
 def test_a_bundle_unpacks_what_was_packed():

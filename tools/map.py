@@ -141,7 +141,8 @@ def spans(numbers: list[str]) -> str:
     """Return "01 to 04, 09" for 01, 02, 03, 04, 09: three and more in a row become a span."""
     rows: list[list[str]] = []
     for number in numbers:
-        if rows and int(number) == int(rows[-1][-1]) + 1:
+        last = rows[-1][-1] if rows else ""
+        if number.isdecimal() and last.isdecimal() and int(number) == int(last) + 1:
             rows[-1].append(number)
         else:
             rows.append([number])
