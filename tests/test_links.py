@@ -10,7 +10,12 @@ from tools import lint
 from tools.links import exercises_in, linked, set_links, without_links
 from tools.notebooks import find, read
 
-NAMES = {"04": "04_gan.ipynb", "05": "05_image_gan.ipynb", "08": "08_theory.ipynb"}
+NAMES = {
+    "A": "A_primer.ipynb",
+    "04": "04_gan.ipynb",
+    "05": "05_image_gan.ipynb",
+    "08": "08_theory.ipynb",
+}
 ANCHORS = {"08.2": "08_theory.ipynb#Exercise-08.2-·-Soft", "01.1": "#Exercise-01.1-·-Sum"}
 
 TEXTS = {
@@ -19,6 +24,7 @@ TEXTS = {
     "[08](08_theory.ipynb) do",
     "in notebook 08, 10 runs": "in [notebook 08](08_theory.ipynb), 10 runs",
     "notebook 77 is not there": "notebook 77 is not there",
+    "see appendix A.": "see [appendix A](A_primer.ipynb).",
     "exercise 08.2": "[exercise 08.2](08_theory.ipynb#Exercise-08.2-·-Soft)",
     "Exercise 01.1 here": "[Exercise 01.1](#Exercise-01.1-·-Sum) here",
     "`notebook 08` and $notebook 04$": "`notebook 08` and $notebook 04$",
@@ -102,6 +108,6 @@ def test_a_reference_without_an_address_is_named():
 @pytest.mark.parametrize("path", find(), ids=lambda path: path.stem[:2])
 def test_every_link_to_an_exercise_leads_to_its_heading(path):
     text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
-    for name, anchor in re.findall(r"\]\((\d\d_\w+\.ipynb)?(#Exercise[^)\s]*)\)", text):
+    for name, anchor in re.findall(r"\]\((\w+\.ipynb)?(#Exercise[^)\s]*)\)", text):
         other = path.parent / name if name else path
         assert anchor in exercises_in(read(other)).values()

@@ -11,14 +11,16 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.notebooks import NotebookError, find, read, write
+from tools.notebooks import NotebookError, find, number_of, read, write
 from tools.start import start
 
 CONTENTS = "Contents"
 NAVIGATION = re.compile(r"\n\n(?:\[← [^\n]*|\[Contents\]\([^\n]*|Contents · [^\n]*)(?=\n|$)")
 """The line under a title and at the end, with the empty line before it."""
-TARGET = r"(?:\d\d_\w+\.ipynb)?(?:#Exercise-[^)\s]*)?"
-SET = re.compile(rf"\[((?:[Nn]otebook |[Ee]xercise )?\d\d(?:\.\d)?)\]\({TARGET}\)")
+NUMBER = r"(?:\d\d|[A-Z])"
+TARGET = rf"(?:{NUMBER}_\w+\.ipynb)?(?:#Exercise-[^)\s]*)?"
+KIND = "(?:[Nn]otebook |[Aa]ppendix |[Ee]xercise )?"
+SET = re.compile(rf"\[({KIND}{NUMBER}(?:\.\d)?)\]\({TARGET}\)")
 """A link between notebooks as this tool sets it."""
 ADDRESS = re.compile(r"\[((?:arXiv|doi)\s+[^\]]+)\]\(https://(?:arxiv\.org/abs|doi\.org)/[^\s]+\)")
 """A link to a paper as this tool sets it; brackets in a DOI are written as %28 and %29."""
@@ -27,7 +29,8 @@ PROTECTED = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 """Code, formulas, links and headings: nothing is set in them."""
-EXERCISE = re.compile(r"\b([Ee]xercise )(\d\d\.\d)\b")
+EXERCISE = re.compile(rf"\b([Ee]xercise )({NUMBER}\.\d)\b")
+APPENDIX = re.compile(r"\b[Aa]ppendix ([A-Z])\b")
 NOTEBOOKS = re.compile(r"\b([Nn]otebooks?) (\d\d(?:, \d\d)*(?:,? (?:and|or|to) \d\d)?)\b")
 PAPER = re.compile(r"\b(arXiv)(\s+)(\d{4}\.\d{4,5})\b|\b(doi)(\s+)(10\.\d{4,}/\S*[\w>)])")
 
@@ -60,7 +63,9 @@ def _link(text: str, names: dict[str, str], anchors: dict[str, str]) -> str:
         first, rest = match[2][:2], match[2][2:]  # "notebook 02, 03" is no list of ours
         return _to(f"{match[1]} {first}", names.get(first)) + rest
 
-    return PAPER.sub(_paper, NOTEBOOKS.sub(notebook, EXERCISE.sub(exercise, text)))
+    text = NOTEBOOKS.sub(notebook, EXERCISE.sub(exercise, text))
+    text = APPENDIX.sub(lambda match: _to(match[0], names.get(match[1])), text)
+    return PAPER.sub(_paper, text)
 
 
 def _to(words: str, target: str | None) -> str:
@@ -88,7 +93,7 @@ def title_of(notebook: NotebookNode) -> str:
 def exercises_in(notebook: NotebookNode) -> dict[str, str]:
     """Return the anchor that JupyterLab and GitHub make of each exercise's heading."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    found = re.findall(r"^#+ (Exercise (\d\d\.\d)\b.*)$", text, re.MULTILINE)
+    found = re.findall(r"^#+ (Exercise ((?:\d\d|[A-Z])\.\d)\b.*)$", text, re.MULTILINE)
     return {number: "#" + heading.strip().replace(" ", "-") for heading, number in found}
 
 
@@ -115,7 +120,7 @@ def set_links(path: Path, notebook: NotebookNode, course: dict[Path, NotebookNod
         course: All notebooks in order, this one among them.
     """
     paths = list(course)
-    names = {other.name[:2]: other.name for other in paths if other != path}
+    names = {number_of(other): other.name for other in paths if other != path}
     anchors = {
         number: anchor if other == path else other.name + anchor
         for other, content in course.items()
