@@ -158,12 +158,8 @@ def bundle(path: Path) -> NotebookNode:
     fold(cell)  # nobody wants to see three megabytes of letters
     for text in notebook.cells:
         if text.cell_type == "markdown":
-<<<<<<< HEAD
             text.source = without_links(text.source.replace(LINK, LINK_IN_BUNDLE))
-=======
-            text.source = text.source.replace(LINK, LINK_IN_BUNDLE)
             _attach_pictures(text, path.parent)
->>>>>>> h/na
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{NOTE}\n{BADGE.sub('', rest)}"
     return notebook
