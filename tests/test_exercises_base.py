@@ -220,7 +220,8 @@ def fails_in_a_helper(x):
 )
 def test_a_wrong_answer_is_told_its_mistake(answer, message, capsys):
     check("99.1", answer)
-    assert capsys.readouterr().out == f"✗ 99.1 wrong: {message}\n"
+    inputs = "\n  The inputs were x = 1" if callable(answer) else ""
+    assert capsys.readouterr().out == f"✗ 99.1 wrong: {message}{inputs}\n"
 
 
 def exits(x):
@@ -302,8 +303,10 @@ def test_hints_come_one_at_a_time_and_begin_again(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "Hint 1 of 2 for 99.1: first",
         "Hint 1 of 1 for 99.2: only",
+        "That was the last hint.",
         "Hint 2 of 2 for 99.1: second",
-        "Hint 1 of 2 for 99.1: first",
+        "That was the last hint.",
+        "Hint 1 of 2 for 99.1 (that was all: they begin again): first",
     ]
 
 

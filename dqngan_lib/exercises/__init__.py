@@ -8,22 +8,38 @@ is right; the tests of the teacher's copies use that.
 import importlib
 import inspect
 import os
+import re
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from dqngan_lib.course.runtime import say
-from dqngan_lib.exercises.base import Exercise, Wrong, chance_as_before, is_empty
+from dqngan_lib.exercises.base import (
+    Exercise,
+    Wrong,
+    chance_as_before,
+    is_empty,
+    stages_of,
+    written,
+)
+from dqngan_lib.exercises.words import explained, show_code, standalone
 
-_hints_shown: dict[str, int] = {}
+_hints_shown: dict[str, list[int]] = {}
+"""Which hints of each exercise have been given since they began."""
+_last_mistake: dict[str, str] = {}
+"""What the last check said to a wrong answer, by exercise."""
+_COMMON = {"with", "that", "this", "from", "must", "each", "your", "yours", "their", "which"}
+"""Words that say nothing about a mistake."""
 
 
 def find(name: str) -> Exercise:
-    """Return an exercise by its number, such as "02.1".
+    """Return an exercise by its number, such as "02.1"; "2.1" is understood, too.
 
     Raises:
         ValueError: There is no such exercise; the error lists those there are.
     """
+    if isinstance(name, str) and name[:2].rstrip(".").isdigit():
+        name = name if name[:2].isdigit() else f"0{name}"
     notebook = str(name).partition(".")[0]
     path = f"dqngan_lib.exercises.notebook_{notebook}"
     try:
@@ -40,7 +56,7 @@ def find(name: str) -> Exercise:
     return exercises[name]
 
 
-def judge(name: str, answer: Callable[..., Any]) -> tuple[str, str]:
+def judge(name: str, answer: Callable[..., Any], seed: int = 0) -> tuple[str, str]:
     """Return "right", "wrong" or "not attempted", and a message that says why.
 
     The random numbers that come afterwards are those that would have come without it.
@@ -48,20 +64,60 @@ def judge(name: str, answer: Callable[..., Any]) -> tuple[str, str]:
     Args:
         name: The exercise, such as "02.1".
         answer: The learner's function.
+        seed: Of the random inputs on which the answer must agree with the solution.
     """
-    exercise = find(name)
+    return _judge(find(name), answer, seed)[:2]
+
+
+def stages(name: str, answer: Callable[..., Any], seed: int = 0) -> tuple[int, int]:
+    """Return how many stages of a check an answer passes, and how many there are.
+
+    All are tried: the worked example first, then each group of random inputs. The answer is
+    right when it passes all of them.
+
+    Args:
+        name: The exercise, such as "02.1".
+        answer: The learner's function.
+        seed: Of the random inputs.
+    """
+    asked = stages_of(find(name), seed)
+    passed = 0
+    if callable(answer) and not is_empty(answer):
+        for ask in asked.values():
+            try:
+                with chance_as_before():
+                    ask(answer)
+            except (Exception, SystemExit):
+                continue
+            passed += 1
+    return passed, len(asked)
+
+
+def _judge(exercise: Exercise, answer: Callable[..., Any], seed: int) -> tuple[str, str, str]:
+    """Return the verdict, the message, and the inputs of the call that failed, in words."""
     if not callable(answer):
-        return "wrong", f"pass the function itself, {exercise.solution.__name__}, not its result"
+        name = exercise.solution.__name__
+        return "wrong", f"pass the function itself, {name}, not its result", ""
     if is_empty(answer):
-        return "not attempted", "replace the ... in the cell with your code, then run it again"
+        return "not attempted", "replace the ... in the cell with your code, then run it again", ""
+    called: list[str] = []
+    names = list(inspect.signature(exercise.solution).parameters)
+
+    def recorded(*arguments: Any, **named: Any) -> Any:
+        given = dict(zip(names, arguments, strict=False)) | named
+        called[:] = [f"{key} = {written(value)}" for key, value in given.items()]
+        return answer(*arguments, **named)
+
     try:
-        with chance_as_before():
-            exercise.check(answer)
+        for ask in stages_of(exercise, seed).values():
+            with chance_as_before():
+                ask(recorded)
     except Wrong as mistake:
-        return "wrong", str(mistake)
+        return "wrong", str(mistake), ", ".join(called)
     except (Exception, SystemExit) as error:
-        return "wrong", f"your function raised {_where(error, answer)}"
-    return "right", exercise.praise
+        message = f"your function raised {_where(error, answer)}{explained(error)}"
+        return "wrong", message, ", ".join(called)
+    return "right", exercise.praise, ""
 
 
 def _where(error: BaseException, answer: Callable[..., Any]) -> str:
@@ -88,22 +144,49 @@ def check(name: str, answer: Callable[..., Any]) -> None:
         AssertionError: Only with `COURSE_STRICT=1`, when the answer is not right.
         ValueError: There is no such exercise.
     """
-    verdict, message = judge(name, answer)
+    exercise = find(name)
+    verdict, message, inputs = _judge(exercise, answer, 0)
+    _last_mistake[exercise.name] = message if verdict == "wrong" else ""
     sign = {"right": "✓", "wrong": "✗", "not attempted": "○"}[verdict]
-    text = f"{sign} {name} {verdict}" + (f": {message}" if message else "")
+    text = f"{sign} {exercise.name} {verdict}" + (f": {message}" if message else "")
+    text += f"\n  The inputs were {inputs}" if inputs else ""
     if os.environ.get("COURSE_STRICT") == "1" and verdict != "right":
         raise AssertionError(text)
     say(text)
 
 
 def hint(name: str) -> None:
-    """Print the next hint for an exercise; after the last one they begin again."""
-    hints = find(name).hints
-    shown = _hints_shown.get(name, 0) % len(hints)
-    _hints_shown[name] = shown + 1
-    say(f"Hint {shown + 1} of {len(hints)} for {name}: {hints[shown]}")
+    """Print the next hint for an exercise: after a mistake, the one that speaks of it.
+
+    The hints end in code; after the last one they begin again.
+    """
+    exercise = find(name)
+    number, shown = len(exercise.hints), _hints_shown.setdefault(exercise.name, [])
+    again = len(shown) == number
+    if again:
+        shown.clear()
+    waiting = [i for i in range(number) if i not in shown]
+    # The last hint is nearly the answer, so a mistake alone does not lead there.
+    mistake = _words(_last_mistake.get(exercise.name, ""))
+    chosen = max(waiting[:-1] or waiting, key=lambda i: len(mistake & _words(exercise.hints[i])))
+    shown.append(chosen)
+    begin = " (that was all: they begin again)" if again else ""
+    say(f"Hint {len(shown)} of {number} for {exercise.name}{begin}: {exercise.hints[chosen]}")
+    if len(shown) == number:
+        say("That was the last hint.")
+
+
+def _words(text: str) -> set[str]:
+    """Return the words and symbols of a message by which a hint can speak of it."""
+    return {w.lower() for w in re.findall(r"\w+", text) if len(w) > 3 or not w.isascii()} - _COMMON
 
 
 def solution(name: str) -> None:
-    """Print the source of the reference solution, the one that the course's tests run."""
-    say(inspect.getsource(find(name).solution))
+    """Print the reference solution, with all that it needs, and say why it is right.
+
+    It is the one that the course's tests run. Pasted into a cell, it passes the check.
+    """
+    exercise = find(name)
+    show_code(standalone(exercise.solution))
+    if exercise.praise:
+        say(f"Why: {exercise.praise}")

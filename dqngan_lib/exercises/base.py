@@ -1,9 +1,18 @@
-"""What an exercise is, and the tools with which its check names a mistake."""
+"""What an exercise is, and the tools with which its check names a mistake.
 
+An answer is judged in stages. The first is the *worked example*: `Exercise.check` calls the answer
+with inputs that were worked by hand, and names the mistake. Then the answer meets the reference
+solution on `Exercise.cases`, random inputs drawn from a seed: it must return the same values, let
+the same gradients through, and leave its inputs as the reference does. The cases that share a name
+are one stage. `judge` stops at the first stage that fails; `stages` goes through all of them and
+counts those that hold, for partial credit.
+"""
+
+import copy
 import dis
 import inspect
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +25,18 @@ from torch.nn import Parameter
 
 class Wrong(Exception):
     """An answer is wrong; the message names the mistake in words for the learner."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Inputs on which an answer must agree with the reference solution."""
+
+    stage: str
+    """What the inputs have in common: "a batch of 1". Cases with the same words are one stage."""
+    arguments: tuple
+    """What both functions are called with; each gets a copy of its own."""
+    tolerance: float = 1e-4
+    """How far numbers may be apart, relative or absolute."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +53,8 @@ class Exercise:
     """A right answer; its source is what `solution` shows."""
     praise: str = ""
     """What a right answer has shown, in a sentence."""
+    cases: Callable[[torch.Generator], Iterable[Case]] | None = None
+    """Draws the inputs on which an answer is compared with the solution, after the check."""
 
 
 @contextmanager
@@ -105,3 +128,161 @@ def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
     return value.shape == expected.shape and torch.allclose(
         value, expected, rtol=tolerance, atol=tolerance
     )
+
+
+# --- the comparison with the reference ------------------------------------------------------------
+
+
+def stages_of(exercise: Exercise, seed: int) -> dict[str, Callable[[Callable[..., Any]], None]]:
+    """Return what is asked of an answer, stage by stage: each raises where an answer fails.
+
+    Args:
+        exercise: The exercise.
+        seed: Of the random inputs.
+    """
+    asked = {"the worked example": exercise.check}
+    rng = torch.Generator().manual_seed(seed)
+    grouped: dict[str, list[Case]] = {}
+    for case in exercise.cases(rng) if exercise.cases else ():
+        grouped.setdefault(case.stage, []).append(case)
+
+    def compare_all(cases: list[Case]) -> Callable[[Callable[..., Any]], None]:
+        def ask(answer: Callable[..., Any]) -> None:
+            for case in cases:
+                compare(answer, exercise.solution, case)
+
+        return ask
+
+    return asked | {stage: compare_all(cases) for stage, cases in grouped.items()}
+
+
+def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Case) -> None:
+    """Call an answer and the reference with the same inputs.
+
+    Raises:
+        Wrong: They differ in what they return, in its gradient, or in what they leave behind.
+    """
+    ours, theirs = fresh(case.arguments), fresh(case.arguments)
+    torch.manual_seed(0)
+    expected = reference(*ours)
+    torch.manual_seed(0)
+    given = answer(*theirs)
+    where = f"with other inputs ({case.stage}) "
+    _same(given, expected, f"{where}the result", case.tolerance)
+    names = list(inspect.signature(reference).parameters)
+    for number, (mine, yours) in enumerate(zip(ours, theirs, strict=True)):
+        name = names[min(number, len(names) - 1)]
+        if not _left_alike(yours, mine, case.tolerance):
+            if _left_alike(mine, case.arguments[number], case.tolerance):
+                raise Wrong(f"{where}your function changes {name}, which it was given: leave it")
+            raise Wrong(f"{where}{name} is not what it should be after the call")
+    leaves = [(a, b) for a, b in zip(_tensors(ours), _tensors(theirs), strict=True)]
+    leaves = [(a, b) for a, b in leaves if a.requires_grad]
+    if leaves:
+        right = _gradients(expected, [a for a, _ in leaves])
+        found = _gradients(given, [b for _, b in leaves])
+        for g, e in zip(found, right, strict=True):
+            if close(g, e, case.tolerance):
+                continue
+            if not g.any():
+                raise Wrong(f"{where}the value is right, but its gradient is lost on the way")
+            if not e.any():
+                raise Wrong(f"{where}a gradient flows where none may flow: detach, or no_grad()")
+            raise Wrong(f"{where}the value is right, but its gradient is not")
+
+
+def fresh(thing: Any) -> Any:
+    """Return a copy of arguments that shares nothing with them; functions stay what they are."""
+    return copy.deepcopy(thing)
+
+
+def _tensors(thing: Any) -> list[Tensor]:
+    """Return the tensors in arguments: their own, and the parameters of networks."""
+    if isinstance(thing, Tensor):
+        return [thing]
+    if isinstance(thing, torch.nn.Module):
+        return list(thing.parameters())
+    if isinstance(thing, dict):
+        thing = list(thing.values())
+    return [t for part in thing for t in _tensors(part)] if isinstance(thing, list | tuple) else []
+
+
+def _gradients(result: Any, leaves: list[Tensor]) -> list[Tensor]:
+    """Return the gradient of a fixed weighted sum of a result; where no way leads, it is 0."""
+    outputs = [t for t in _tensors(result) if t.requires_grad]
+    if not outputs:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    total = sum((t * torch.linspace(1, 2, t.numel()).reshape(t.shape)).sum() for t in outputs)
+    found = torch.autograd.grad(total, leaves, allow_unused=True)
+    return [torch.zeros_like(a) if g is None else g for g, a in zip(found, leaves, strict=True)]
+
+
+def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
+    """Raise `Wrong` unless two results agree; lists and arrays are as good as tensors."""
+    if expected is None:
+        return
+    if isinstance(expected, dict):
+        if not isinstance(given, dict) or set(given) != set(expected):
+            raise Wrong(f"{what} must be a dict with the keys {sorted(map(str, expected))}")
+        for key, value in expected.items():
+            _same(given[key], value, f"{what}[{key!r}]", tolerance)
+    elif isinstance(expected, tuple | list):
+        if not isinstance(given, Tensor | np.ndarray | tuple | list) or len(given) != len(expected):
+            raise Wrong(f"{what} must hold {len(expected)} things, but is {written(given)}")
+        for number, value in enumerate(expected):
+            _same(given[number], value, f"{what}[{number}]", tolerance)
+    elif isinstance(expected, Tensor):
+        given = expect_tensor(given, tuple(expected.shape), what)
+        whole = not expected.is_floating_point()
+        if not close(given, expected, tolerance) or (whole and given.is_floating_point()):
+            raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
+    elif isinstance(expected, bool | str):
+        if isinstance(given, Tensor | np.ndarray) and given.size != 1:
+            raise Wrong(f"{what} should be {expected}, but is {written(given)}")
+        if given != expected:
+            raise Wrong(f"{what} should be {expected}, but is {written(given)}")
+    elif not close(expect_number(given, what), expected, tolerance):
+        raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
+
+
+def _left_alike(one: Any, other: Any, tolerance: float) -> bool:
+    """Tell whether two copies of an argument hold the same after two calls."""
+    if isinstance(one, torch.nn.Module):
+        same = one.training == other.training
+        return same and _left_alike([*one.parameters(), *one.buffers()],
+                                    [*other.parameters(), *other.buffers()], tolerance)  # fmt: skip
+    if isinstance(one, Tensor):
+        marks = [(t.requires_grad, t.grad is None, t.dtype) for t in (one, other)]
+        return marks[0] == marks[1] and close_or_nan(one, other, tolerance)
+    if isinstance(one, dict):
+        one, other = (list(thing.items()) for thing in (one, other))
+    if isinstance(one, list | tuple):
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(_left_alike(a, b, tolerance) for a, b in pairs)
+    return not isinstance(one, int | float | str) or one == other or one != one
+
+
+def close_or_nan(value: Tensor, expected: Tensor, tolerance: float) -> bool:
+    """Tell whether tensors agree everywhere, where nan agrees with nan."""
+    return close(value.nan_to_num(9e9), expected.nan_to_num(9e9), tolerance)
+
+
+def written(thing: Any) -> str:
+    """Write an input or a result for a learner: small tensors in full, large ones by shape."""
+    if isinstance(thing, Tensor):
+        thing = thing.detach()
+        if thing.numel() > 40:
+            return f"a {str(thing.dtype).removeprefix('torch.')} tensor {tuple(thing.shape)}"
+        return written(thing.tolist())
+    if isinstance(thing, list | tuple):
+        inside = ", ".join(written(part) for part in thing)
+        if len(inside) > 400:
+            return f"a {type(thing).__name__} of {len(thing)}"
+        return f"[{inside}]" if isinstance(thing, list) else f"({inside})"
+    if isinstance(thing, dict):
+        return "{" + ", ".join(f"{key}: {written(value)}" for key, value in thing.items()) + "}"
+    if isinstance(thing, float):
+        return f"{thing:.4g}"
+    if thing is None or isinstance(thing, bool | int | str):
+        return str(thing)
+    return getattr(thing, "__name__", f"a {type(thing).__name__}")

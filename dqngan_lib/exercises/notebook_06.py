@@ -118,7 +118,7 @@ def _by_quantiles(x: Tensor, p: Tensor, y: Tensor, q: Tensor) -> float:
     return (sides[0] - sides[1]).abs().mean().item()
 
 
-def r1(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+def my_r1(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     """Return ½ E[‖∇ₓ D(x)‖²] over real inputs."""
     real = real.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
@@ -182,7 +182,7 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
         raise Wrong("the value is right, but its gradient for the critic's weights is not")
 
 
-def gradient_penalty(
+def my_gradient_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor
 ) -> Tensor:
     """Return E[(‖∇ₓ D(x̂)‖ − 1)²] at x̂ = share · real + (1 − share) · fake."""
@@ -360,7 +360,7 @@ EXERCISES = (
             "create_graph=True) gives a gradient for each x̂.",
             "Flatten each gradient to a row, take its norm, subtract 1, square, take the mean.",
         ),
-        gradient_penalty,
+        my_gradient_penalty,
         "value, place and gradient are right",
     ),
     Exercise(
@@ -371,7 +371,7 @@ EXERCISES = (
             "Half of the squared norm: the sum of squares over the numbers of an input.",
             "0.5 * gradient.flatten(1).square().sum(1).mean(), with create_graph=True before.",
         ),
-        r1,
+        my_r1,
         "where the data are, the discriminator is pulled flat",
     ),
 )
