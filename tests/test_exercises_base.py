@@ -349,7 +349,7 @@ def test_expect_tensor_names_what_it_is_instead():
         (None, "y: your function returned None. Is `return` missing?"),
         ("1", "y must be a torch tensor, but is a str"),
         ({1.0}, "y must be a torch tensor, but is a set"),
-        (torch.ones(2, 3).max(1), "y is a pair: `.max(1)` and `.min(1)` return values and"),
+        (torch.ones(2, 3).max(1), "y is a pair: `.max(1)`, `.min(1)` and the like return values"),
         (torch.ones(3, 2), "y must have shape (2, 3), but has (3, 2)"),
         (torch.ones(6), "y must have shape (2, 3), but has (6,)"),
     ):

@@ -96,18 +96,31 @@ def expect_tensor(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
     """
     if value is None:
         raise Wrong(f"{what}: your function returned None. Is `return` missing?")
-    if type(value).__module__ == "torch.return_types":
-        raise Wrong(
-            f"{what} is a pair: `.max(1)` and `.min(1)` return values and indices. Take `.values`, "
-            "or `.indices`"
-        )
-    if isinstance(value, list | tuple | np.ndarray | int | float | np.number):
-        with suppress(TypeError, ValueError, RuntimeError):
-            value = torch.as_tensor(np.array(value))
+    value = converted(value, what)
     if not isinstance(value, Tensor) or not _is_plain(value):
         raise Wrong(f"{what} must be a torch tensor, but is a {type(value).__name__}")
     if tuple(value.shape) != tuple(shape):
         raise Wrong(f"{what} must have shape {tuple(shape)}, but has {tuple(value.shape)}")
+    return value
+
+
+def converted(value: Any, what: str = "the result") -> Any:
+    """Return lists, arrays and numbers as a tensor, and everything else as it is.
+
+    Raises:
+        Wrong: It is the pair of values and indices that `.max(1)` returns.
+    """
+    if type(value).__module__ == "torch.return_types":
+        raise Wrong(
+            f"{what} is a pair: `.max(1)`, `.min(1)` and the like return values and indices. Take "
+            "`.values`, or `.indices`"
+        )
+    if isinstance(value, list | tuple) and value and all(isinstance(x, Tensor) for x in value):
+        with suppress(RuntimeError):
+            return torch.stack(list(value))
+    if isinstance(value, list | tuple | np.ndarray | np.number | int | float):
+        with suppress(TypeError, ValueError, RuntimeError):
+            return torch.as_tensor(np.array(value))
     return value
 
 
@@ -208,7 +221,7 @@ def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Cas
     Raises:
         Wrong: They differ in what they return, in its gradient, or in what they leave behind.
     """
-    ours, theirs, before = (_fresh(case.arguments) for _ in range(3))
+    ours, theirs, before = (fresh(case.arguments) for _ in range(3))
     where, tolerance = f"with other inputs ({case.stage}) ", case.tolerance
     torch.manual_seed(0)
     expected = reference(*ours)
@@ -221,7 +234,7 @@ def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Cas
             if _left_alike(mine, old, tolerance):
                 raise Wrong(f"{where}your function changes {name}, which it was given: leave it")
             raise Wrong(f"{where}{name} is not what it should be after the call")
-    pairs = [p for p in zip(_tensors(ours), _tensors(theirs), strict=True) if p[0].requires_grad]
+    pairs = [p for p in zip(tensors(ours), tensors(theirs), strict=True) if p[0].requires_grad]
     right = _gradients(expected, [a for a, _ in pairs])
     found = _gradients(given, [b for _, b in pairs])
     for g, e in zip(found, right, strict=True):
@@ -233,12 +246,12 @@ def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Cas
             raise Wrong(f"{where}the value is right, but its gradient is not")
 
 
-def _fresh(arguments: tuple | Callable[[], tuple]) -> tuple:
+def fresh(arguments: tuple | Callable[[], tuple]) -> tuple:
     """Return arguments that share nothing with those of another call."""
     return arguments() if callable(arguments) else copy.deepcopy(arguments)
 
 
-def _tensors(thing: Any) -> list[Tensor]:
+def tensors(thing: Any) -> list[Tensor]:
     """Return the tensors in arguments: their own, and the parameters of networks."""
     if isinstance(thing, Tensor):
         return [thing]
@@ -246,12 +259,12 @@ def _tensors(thing: Any) -> list[Tensor]:
         return list(thing.parameters())
     if isinstance(thing, dict):
         thing = list(thing.values())
-    return [t for part in thing for t in _tensors(part)] if isinstance(thing, list | tuple) else []
+    return [t for part in thing for t in tensors(part)] if isinstance(thing, list | tuple) else []
 
 
 def _gradients(result: Any, leaves: list[Tensor]) -> list[Tensor]:
     """Return the gradient of a fixed weighted sum of a result; where no way leads, it is 0."""
-    outputs = [t for t in _tensors(result) if t.requires_grad]
+    outputs = [t for t in tensors(result) if t.requires_grad]
     if not outputs:
         return [torch.zeros_like(leaf) for leaf in leaves]
     total = sum((t * torch.linspace(1, 2, t.numel()).reshape(t.shape)).sum() for t in outputs)
@@ -295,11 +308,10 @@ def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
 def _left_alike(one: Any, other: Any, tolerance: float) -> bool:
     """Tell whether two copies of an argument hold the same after two calls.
 
-    A network may have been frozen meanwhile, but not trained or switched to another mode.
+    A network may have been frozen meanwhile, or have gradients in it; its weights must agree.
     """
     if isinstance(one, torch.nn.Module):
-        one, other = ([m.training, list(m.state_dict().values()),
-                       [p.grad for p in m.parameters()]] for m in (one, other))  # fmt: skip
+        one, other = ([m.training, *m.state_dict().values()] for m in (one, other))
     if isinstance(one, Tensor):
         if not isinstance(other, Tensor) or one.dtype != other.dtype:
             return False

@@ -198,6 +198,14 @@ def _check_epsilon_greedy(answer: Any) -> None:
         raise Wrong("exploring rows must take every action equally often; yours prefer some")
     if not close(result, ask(0.4, 2)[0]):
         raise Wrong("the same seed of `rng` gave other actions: draw everything with `rng`")
+    rng = torch.Generator().manual_seed(2)
+    first, second = (answer(q_values.clone(), 0.4, rng) for _ in range(2))
+    coins = [close(actions != best, result != best) for actions in (second, ask(0.4, 4)[0])]
+    if close(first, second) or any(coins):
+        raise Wrong(
+            "every call explores in the same rows: draw with the `rng` that is given, not with a "
+            "generator of your own"
+        )
 
 
 # --- 01.4 ----------------------------------------------------------------------------------------

@@ -241,8 +241,8 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
         raise Wrong(message or f"on our critic it is 26/3 = 8.667, yours is {value:.4g}")
     if not given.requires_grad:
         raise Wrong(
-            "the penalty has no gradient: pass create_graph=True to torch.autograd.grad, so that "
-            "the gradient can itself be differentiated"
+            "the penalty has no gradient for the critic's weights: torch.autograd.grad needs "
+            "create_graph=True, and nothing after it may be detached or made a plain number"
         )
     given.backward()
     # ½ mean(4 w₁² x₁² + 4 w₂² x₂²) differentiated: 4 w mean(x²) = 4 · (1, 2) · (5/3, 2/3).
@@ -251,10 +251,15 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
     network = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0))
     kept = real.clone()
     answer(network, kept)
-    if kept.requires_grad or any(parameter.grad is not None for parameter in network.parameters()):
+    if any(parameter.grad is not None for parameter in network.parameters()):
         raise Wrong(
-            "your function leaves traces: use torch.autograd.grad on a copy of real (detach), "
-            "not backward()"
+            "your function leaves gradients in the critic's weights: torch.autograd.grad returns "
+            "what you need, backward() puts it into .grad"
+        )
+    if kept.requires_grad:
+        raise Wrong(
+            "your function changes `real` itself: real.detach() is a tensor of its own, which "
+            "requires_grad_(True) may mark"
         )
 
 

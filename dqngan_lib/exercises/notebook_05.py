@@ -336,6 +336,7 @@ def cases_spherical_point(rng: torch.Generator) -> Iterator[Case]:
     above = [v for v in many if (v @ v) / (v.norm() * v.norm()) > 1]
     for vector in [*above[:3], torch.tensor([0.0, 3.0])]:
         yield Case("equal vectors", (vector, vector.clone(), 0.3), 1e-3)
+    yield Case("the same direction", (torch.tensor([0.0, 2.0]), torch.tensor([0.0, 6.0]), 0.3))
 
 
 EXERCISES = (

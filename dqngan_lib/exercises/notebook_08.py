@@ -326,7 +326,6 @@ def cases_all_action_target(rng: torch.Generator) -> Iterator[Case]:
         ("as many states as actions", 4, 4, 1.0),
         ("one state", 1, 4, 1.0),
         ("one action", 3, 1, 1.0),
-        ("logits far from 0", 3, 4, 200.0),
     ):
         log_q = normal(rng, states, actions).log_softmax(1)
         yield Case(stage, (log_q, scale * normal(rng, states, actions)))
@@ -362,7 +361,6 @@ def cases_graph_values(rng: torch.Generator) -> Iterator[Case]:
         yield Case("states where one may not stop", (children, reward))
     yield Case("one state", ([[]], normal(rng, 1).double()))
     yield Case("states that lead nowhere", ([[], [2], []], normal(rng, 3).double()))
-    yield Case("large rewards", ([[1, 2], [2], []], 500 + 500 * normal(rng, 3).double()))
 
 
 EXERCISES = (
