@@ -262,8 +262,7 @@ def _calls(node: ast.Call) -> Iterator[ast.expr]:
             yield ast.Call(ast.Name(new, ast.Load()), node.args, node.keywords)
     if isinstance(node.func, ast.Attribute):
         yield node.func.value
-    if node.args:
-        yield node.args[0]
+    yield from (argument for argument in node.args if not isinstance(argument, ast.Starred))
     for number in range(len(node.args)):
         rest = node.args[:number] + node.args[number + 1 :]
         yield ast.Call(node.func, rest, node.keywords)

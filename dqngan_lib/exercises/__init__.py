@@ -138,7 +138,8 @@ def _recorded(
 def _where(error: BaseException, answer: Callable[..., Any]) -> str:
     """Describe an error, with the line of the answer in which it arose."""
     code = getattr(answer, "__code__", None)
-    text = f"{type(error).__name__}: {error}"
+    first = next(iter(str(error).splitlines()), "")  # some of torch's list all its functions
+    text = f"{type(error).__name__}: {first}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if code is not None and frame.name == code.co_name and frame.filename == code.co_filename:
             line = (frame.lineno or 0) - code.co_firstlineno + 1
@@ -185,10 +186,10 @@ def hint(name: str) -> None:
     mistake = _words(_last_mistake.get(exercise.name, ""))
     chosen = max(waiting[:-1] or waiting, key=lambda i: len(mistake & _words(exercise.hints[i])))
     shown.append(chosen)
-    begin = " (that was all: they begin again)" if again else ""
+    begin = " (from the beginning)" if again else ""
     say(f"Hint {len(shown)} of {number} for {exercise.name}{begin}: {exercise.hints[chosen]}")
     if len(shown) == number:
-        say("That was the last hint.")
+        say("That was the last hint; the next call begins with the first again.")
 
 
 def _words(text: str) -> set[str]:
@@ -203,5 +204,5 @@ def solution(name: str) -> None:
     """
     exercise = find(name)
     show_code(standalone(exercise.solution))
-    if exercise.praise:
-        say(f"Why: {exercise.praise}")
+    if exercise.why:
+        say(f"Why it is right: {exercise.why.rstrip('.')}.")

@@ -50,13 +50,15 @@ class Exercise:
     check: Callable[[Callable[..., Any]], None]
     """Calls the learner's function and raises `Wrong` with the mistake named."""
     hints: tuple[str, ...]
-    """From a nudge to nearly the answer; at least one."""
+    """From a nudge to nearly the answer; at least one. The last line of the last is code."""
     solution: Callable[..., Any]
     """A right answer; its source is what `solution` shows."""
     praise: str = ""
     """What a right answer has shown, in a sentence."""
     cases: Callable[[torch.Generator], Iterable[Case]] | None = None
     """Draws the inputs on which an answer is compared with the solution, after the check."""
+    why: str = ""
+    """Why the solution is right, in a sentence."""
 
 
 @contextmanager
@@ -294,8 +296,10 @@ def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
         if given.requires_grad and not expected.requires_grad:
             raise Wrong(f"{what} carries a gradient, and should not: detach it")
         whole = not expected.is_floating_point()
-        if not close(given, expected, tolerance) or (whole and given.is_floating_point()):
-            raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
+        if whole and given.is_floating_point():
+            raise Wrong(f"{what} must be of type {expected.dtype}, but is {given.dtype}")
+        if not close(given, expected, tolerance):
+            _name_first(given.detach(), expected.detach(), what, tolerance)
     elif isinstance(expected, bool | str):
         if isinstance(given, Tensor | np.ndarray) and given.size != 1:
             raise Wrong(f"{what} should be {expected}, but is {written(given)}")
@@ -303,6 +307,17 @@ def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
             raise Wrong(f"{what} should be {expected}, but is {written(given)}")
     elif not close(expect_number(given, what), expected, tolerance):
         raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
+
+
+def _name_first(given: Tensor, expected: Tensor, what: str, tolerance: float) -> None:
+    """Raise `Wrong` with all numbers of small tensors, with the first wrong one of others."""
+    if expected.numel() > 8:
+        pairs = torch.stack([given.double().flatten(), expected.double().flatten()], 1)
+        wrong = [not close(a, b, tolerance) for a, b in pairs]
+        place = [int(i) for i in torch.unravel_index(torch.tensor(wrong.index(True)), given.shape)]
+        what = f"{what} at [{', '.join(map(str, place))}]"
+        given, expected = given[tuple(place)], expected[tuple(place)]
+    raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
 
 
 def _left_alike(one: Any, other: Any, tolerance: float) -> bool:

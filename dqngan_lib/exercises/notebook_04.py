@@ -338,6 +338,7 @@ EXERCISES = (
         optimal_discriminator,
         "the best discriminator knows nothing but the two densities",
         cases=cases_optimal_discriminator,
+        why="of all that is shown at a point, the share p / (p + q) is real",
     ),
     Exercise(
         "04.2",
@@ -345,11 +346,13 @@ EXERCISES = (
         (
             "First m = (p + q) / 2. Then twice the same sum: Σ p log(p / m).",
             "Where p is 0 its term is 0, but torch computes 0 · log 0 = nan.",
-            "torch.xlogy(x, y) is x log y, and 0 where x is 0; nansum leaves nan out.",
+            "torch.xlogy(x, y) is x log y, and 0 where x is 0; nansum leaves nan out:\n"
+            "0.5 * (torch.xlogy(p, p / m).nansum() + torch.xlogy(q, q / m).nansum())",
         ),
         jensen_shannon,
         "0 for equal distributions, log 2 for those that share no point",
         cases=cases_jensen_shannon,
+        why="m is above 0 wherever p or q is, so each logarithm that counts is finite",
     ),
     Exercise(
         "04.3",
@@ -357,11 +360,12 @@ EXERCISES = (
         (
             "With D = sigmoid(l) = 1 / (1 + e^(−l)), what is −log D?",
             "−log D = log(1 + e^(−l)). torch.nn.functional has a function log(1 + eˣ).",
-            "softplus(-fake_logits), then the mean.",
+            "Then the mean:\nsoftplus(-fake_logits).mean()",
         ),
         non_saturating_loss,
         "finite for every logit, and strongest where the fake is found out",
         cases=cases_non_saturating_loss,
+        why="−log σ(l) = log(1 + e^(−l)) = softplus(−l), which never rounds σ(l) to 0 first",
     ),
     Exercise(
         "04.4",
@@ -370,11 +374,13 @@ EXERCISES = (
             "torch.cdist(points, centres) has shape (points, centres). Each point belongs to its "
             "nearest centre.",
             "`distance, nearest = table.min(1)`; good points have distance <= radius.",
-            "torch.bincount(nearest[good], minlength=len(centres)) counts good points a centre.",
+            "torch.bincount counts the good points of each centre:\n"
+            "counts = torch.bincount(nearest[good], minlength=len(centres))",
         ),
         count_modes,
         "two numbers, because either alone can be had for nothing",
         cases=cases_count_modes,
+        why="each point belongs to its nearest centre alone, so no point counts twice",
     ),
     Exercise(
         "04.5",
@@ -383,10 +389,13 @@ EXERCISES = (
             "You need the gradient with respect to the input: real.detach().requires_grad_(True).",
             "torch.autograd.grad(critic(real).sum(), real, create_graph=True) returns a tuple "
             "with one tensor, a gradient for each point.",
-            "½ times the mean over the points of the sum of squares over the coordinates.",
+            "½ times the mean over the points of the sum of squares over the coordinates:\n"
+            "0.5 * gradient.square().sum(1).mean()",
         ),
         r1,
         "a gradient of a gradient: the penalty can itself be learnt from",
         cases=cases_r1,
+        why="points do not mix, so the gradient of the sum holds each point's own; create_graph"
+        " keeps its graph",
     ),
 )
