@@ -345,6 +345,8 @@ def cases_spherical_point(rng: torch.Generator) -> Iterator[Case]:
         start, end = normal(rng, 2, size)
         yield Case(stage, (start, end, share), 1e-3)
     start, end = torch.tensor([2.0, 1.0, 0.0]), torch.tensor([-1.5, 1.0, 0.3])
+    near = torch.tensor([2.0, 0.0]), torch.tensor([1.8, 1.0])
+    yield Case("half a radian", (*near, 0.4), 1e-3)
     yield Case("more than a right angle", (start, end, 0.4), 1e-3)
     # Rounding can give a vector a cosine with itself that is above 1: no angle has it.
     many = normal(rng, 400, 5)

@@ -361,6 +361,10 @@ def cases_greatest_stretch(rng: torch.Generator) -> Iterator[Case]:
         yield Case(stage, (one + 0.1 * normal(rng, rows, columns), start, 40), 1e-3)
         yield Case("rank 1 and one step", (one, start, 1), 1e-3)
 
+    # Here every way of counting the steps gives the same.
+    singular = torch.tensor([[3.0, 0.0], [0.0, 1.0]]), torch.tensor([0.0, 2.0])
+    yield Case("a start that A turns into itself", (*singular, 2))
+
 
 def _critic(rng: torch.Generator, size: int) -> nn.Module:
     """Return a small critic of inputs of any shape with so many numbers."""
