@@ -307,31 +307,119 @@ def picture_mean(q_values, action):
     return q_values.log_softmax(1).gather(1, action[:, None]).squeeze(1).mean(1)
 
 
+# What was called right before answers met the reference on random inputs --------------------------
+
+
+def map_squeezed(before, after, original, scale):
+    return scale * ((before - original) ** 2 - (after - original) ** 2).squeeze()
+
+
+def colour_turned_round(wanted, palette):
+    distance = (wanted[:, None] - palette).square().sum(2)
+    return palette[distance.argmin(0)]
+
+
+def modes_always_two(points, centres, radius, least):
+    good = torch.cdist(points, centres).min(1).values <= radius
+    return (2 if good.any() else 0), good.float().mean().item()
+
+
+def preference_without_winner(log_pi, log_q, winner, loser, alpha):
+    ratio = log_pi - log_q
+    return -logsigmoid(alpha * (ratio.max() - ratio[loser])).mean()
+
+
 FRESH = {
-    "01.1": {return_stops_at_zero: "", return_of_first_and_rest: ""},
-    "01.2": {backup_with_abs: "", backup_per_action: ""},
-    "01.3": {greedy_for_a_batch: "", greedy_without_rng: "", greedy_with_its_own_rng: ""},
-    "01.4": {update_stops_at_both: "", update_skips_terminal: ""},
-    "01.5": {evaluation_of_greedy: ""},
-    "02.1": {taken_detached: "", taken_squeezed: ""},
-    "02.2": {targets_clamped: "", targets_minus_bool: "", targets_pair: ""},
-    "02.3": {loss_with_max: "", loss_double: "", loss_truncation_is_an_end: ""},
-    "02.4": {update_target_copies_when_large: ""},
-    "02.5": {real_by_xor: ""},
-    "04.1": {discriminator_with_small_number: "", discriminator_nan_is_half: ""},
-    "04.2": {shannon_with_log2: "", shannon_skips_where_one_is_0: ""},
-    "04.3": {generator_by_sigmoid: "", generator_as_number: ""},
-    "04.4": {modes_of_all_points: "", modes_strictly: ""},
-    "04.5": {r1_with_norm: "", r1_without_graph: ""},
-    "05.1": {frechet_one_variance: "", frechet_absolute: ""},
-    "05.2": {entropy_of_softmax: "", entropy_of_seen_classes: ""},
-    "05.3": {nearest_mean_square: "", nearest_to_same_place: ""},
-    "05.4": {logit_first_class: "", logit_all_features: ""},
-    "05.5": {point_normalised: "", point_degrees: ""},
-    "09.1": {patches_by_sum: "", patches_one_hot: ""},
-    "09.2": {prefix_last_step: "", prefix_joined: "", prefix_saturating: ""},
-    "09.3": {target_without_norm: "", target_over_steps: "", target_as_chance: ""},
-    "09.4": {picture_without_v: "", picture_mean: ""},
+    "01.1": {
+        return_stops_at_zero: "for rewards [2.0, -1.0, 5.0, 0.0, 3.0]",
+        return_of_first_and_rest: "the weight must shrink",
+    },
+    "01.2": {
+        backup_with_abs: "V(3) must be 0.3376, the greatest of",
+        backup_per_action: "must have shape (5,), but has (3,)",
+    },
+    "01.3": {
+        greedy_for_a_batch: "one draw decides for all rows",
+        greedy_without_rng: "draw everything with `rng`",
+        greedy_with_its_own_rng: "not with a generator of your own",
+    },
+    "01.4": {
+        update_stops_at_both: "the time was up, but the world goes on",
+        update_skips_terminal: "nothing has changed, but the last step has a reward",
+    },
+    "01.5": {evaluation_of_greedy: "these are the optimal values"},
+    "02.1": {
+        taken_detached: "its gradient is lost on the way",
+        taken_squeezed: "(a batch of 1) the result must have shape (1,), but has ()",
+    },
+    "02.2": {
+        targets_clamped: "a value below 0 is bootstrapped like any other",
+        targets_minus_bool: "~flag turns it round",
+        targets_pair: "take `.values`",
+    },
+    "02.3": {
+        loss_with_max: "the greatest Q(s, ·)",
+        loss_double: "that is double Q-learning",
+        loss_truncation_is_an_end: "row 0 is truncated, not terminated",
+    },
+    "02.4": {update_target_copies_when_large: "target_network is not what it should be"},
+    "02.5": {real_by_xor: "both flags"},
+    "04.1": {
+        discriminator_with_small_number: "give 0.75; yours is 0.7407",
+        discriminator_nan_is_half: "this is q / (p + q)",
+    },
+    "04.2": {
+        shannon_with_log2: "this is in bits",
+        shannon_skips_where_one_is_0: "share no point it is log 2",
+    },
+    "04.3": {
+        generator_by_sigmoid: "Never take the logarithm of a sigmoid",
+        generator_as_number: "it has no gradient",
+    },
+    "04.4": {
+        modes_of_all_points: "only if it is within the radius",
+        modes_strictly: "points exactly at the radius",
+        modes_always_two: "with other inputs",
+    },
+    "04.5": {
+        r1_with_norm: "take the mean over the batch",
+        r1_without_graph: "needs create_graph=True",
+    },
+    "05.1": {
+        frechet_one_variance: "the spreads give 13 more",
+        frechet_absolute: "the squares are missing",
+    },
+    "05.2": {
+        entropy_of_softmax: "you took a softmax of the counts",
+        entropy_of_seen_classes: "the result is NaN",
+    },
+    "05.3": {
+        nearest_mean_square: "this is the root of the *mean* square",
+        nearest_to_same_place: "compare it with all of them",
+    },
+    "05.4": {
+        logit_first_class: "has features (1, 2) and label 2",
+        logit_all_features: "sum over the features of each picture",
+    },
+    "05.5": {point_normalised: "keep their length", point_degrees: "in radians"},
+    "09.1": {
+        patches_by_sum: "compares the ink of patches",
+        patches_one_hot: "must have shape (5,), but has (5, 4)",
+    },
+    "09.2": {
+        prefix_last_step: "every prefix counts",
+        prefix_joined: "one mean for the real and one for the fake",
+        prefix_saturating: "yours adds log σ(f)",
+    },
+    "09.3": {
+        target_without_norm: "does not sum to 1",
+        target_over_steps: "not over the steps",
+        target_as_chance: "return logarithms",
+    },
+    "09.4": {picture_without_v: "V is missing", picture_mean: "do not average them"},
+    "11.1": {map_squeezed: "must have shape (2, 1, 3), but has (2, 3)"},
+    "14.3": {colour_turned_round: "the other way round"},
+    "16.2": {preference_without_winner: "a margin of −1,000"},
 }
 """For each exercise the wrong answers, and a piece of what must be said to each."""
 

@@ -327,16 +327,15 @@ def cases_critic_bonus(rng: torch.Generator) -> Iterator[Case]:
 
 
 def cases_uphill(rng: torch.Generator) -> Iterator[Case]:
-    """Draw classifiers and walkers; the classifier's weights may be frozen."""
+    """Draw classifiers and walkers; what is trained already is frozen."""
     for stage, walkers, size, classes in (
         ("other walkers", 5, 3, 4),
         ("other walkers", 2, 6, 3),
         ("sizes that are equal", 3, 3, 3),
         ("one walker", 1, 4, 3),
-        ("a frozen generator", 3, 4, 5),
     ):
         network = nn.Sequential(perceptron(rng, size, 5, classes), nn.LogSoftmax(1))
-        network.requires_grad_(stage != "a frozen generator")
+        network.requires_grad_(False)
         target = whole(rng, classes, walkers)
         yield Case(
             stage, (network, normal(rng, walkers, size), target, 0.1 + uniform(rng, 1).item())
