@@ -71,7 +71,7 @@ LOSS_WRONG = {
     "broadcast": lambda q, t, b, g: _loss(b, g, q, t, wide=True),
     "flows through y": lambda q, t, b, g: _loss(b, g, q, t, stop=False),
     "no gradient": lambda q, t, b, g: _loss(b, g, q, t).detach(),
-    "loss is 5": lambda q, t, b, g: -_loss(b, g, q, t),
+    "loss is 16.25": lambda q, t, b, g: -_loss(b, g, q, t),
 }
 
 

@@ -148,16 +148,17 @@ def _linear(rows: list[list[float]]) -> nn.Linear:
 
 def check_dqn_loss(answer: Callable[..., Tensor]) -> None:
     """Compare loss and gradient with numbers worked by hand on a linear network."""
-    online, target = _linear([[1.0, 0.0], [0.0, 1.0]]), _linear([[1.5, 0.0], [0.0, 8.0]])
+    online = _linear([[1.0, 0.0], [0.0, 1.0], [0.5, 1.0]])
+    target = _linear([[1.5, 0.0], [0.0, 8.0], [0.5, 0.0]])
     batch = {
         "observation": torch.tensor([[1.0, 2.0], [3.0, 1.0]]),
         "action": torch.tensor([1, 1]),
-        "reward": torch.tensor([2.0, -1.0]),
+        "reward": torch.tensor([5.0, -3.0]),
         "terminated": torch.tensor([False, True]),
         "truncated": torch.tensor([True, False]),
         "next_observation": torch.tensor([[4.0, 1.0], [5.0, 5.0]]),
     }
-    # Row 0: y = 2 + 0.5 · max(6, 8) = 6, Q = 2, error 4. Row 1: y = −1, Q = 1, error −2.
+    # Row 0: y = 5 + 0.5 · max(6, 8, 2) = 9, Q = 2, error 7. Row 1: y = −3, Q = 1, error −4.
     given = answer(online, target, deepcopy(batch), 0.5)
     if isinstance(given, Tensor) and given.shape == (2,):
         raise Wrong("the result has shape (2,), a loss for each row: take the mean over the batch")
@@ -167,40 +168,44 @@ def check_dqn_loss(answer: Callable[..., Tensor]) -> None:
         return sum(0.5 * error**2 for error in errors) / len(errors)
 
     known = {
-        loss(4 - 2, -2): "the target y must come from the target network, not the online network",
+        loss(7 - 2, -4): "the target y must come from the target network, not the online network",
         loss(
-            2 - 2, -2
+            5 - 2, -4
         ): "row 0 is truncated, not terminated: its value goes on and is bootstrapped",
-        loss(5 - 2, -2): "the online network chooses the action and the target network judges it: "
+        loss(8 - 2, -4): "the online network chooses the action and the target network judges it: "
         "that is double Q-learning, of notebook 03. Here the target network does both",
-        loss(
-            4, -1 - 3
-        ): "this compares y with the greatest Q(s, ·); take the Q-value of the action "
-        "that is in the batch",
-        loss(4, 19 - 1): "row 1 is terminated: its target is the reward alone",
-        loss(0 - 2, 19 - 1): "it is the wrong way round: you bootstrap where the episode has "
+        loss(9 - 2.5, -3 - 3): "this compares y with the greatest Q(s, ·); take the Q-value of the "
+        "action that is in the batch",
+        loss(7, 17 - 1): "row 1 is terminated: its target is the reward alone",
+        loss(5 - 2, 17 - 1): "it is the wrong way round: you bootstrap where the episode has "
         "terminated",
-        loss(10 - 2, -2): "the discount is missing",
-        loss(5.5 - 2, -2): "the mean over the actions is not the value of the best one",
+        loss(13 - 2, -4): "the discount is missing",
+        loss(6 - 2, -4): "this is the value of the worst action; take the max",
+        loss(5 + 8 / 3 - 2, -4): "the mean over the actions is not the value of the best one",
+        loss(
+            5.5 - 2, -4
+        ): "argmax gives the number of the action; you need the value of that action",
         loss(4 - 2, 0 - 1): "the reward is missing in y",
-        loss(4, 5, -3, -2): "each target was compared with each Q-value: shapes (batch,) and "
+        loss(1 - 2, -4): "the bootstrap is subtracted; what follows is added to the reward",
+        loss(7, 8, -5, -4): "each target was compared with each Q-value: shapes (batch,) and "
         "(batch, 1) broadcast to (batch, batch)",
-        2 * loss(4, -2): "the factor ½ is missing, or the sum over the batch stands for the mean",
-        4 * loss(4, -2): "sum and factor: take ½ of each squared error, then the mean over the "
+        2 * loss(7, -4): "the factor ½ is missing, or the sum over the batch stands for the mean",
+        4 * loss(7, -4): "sum and factor: take ½ of each squared error, then the mean over the "
         "batch",
-        0.5 * 6 / 2: "the errors must be squared; these are their absolute values",
-        0.5 * 2 / 2: "the errors must be squared before the mean",
+        0.5 * 11 / 2: "the errors must be squared; these are their absolute values",
+        0.5 * 3 / 2: "the errors must be squared before the mean",
     }
-    if not close(given, loss(4, -2)):
+    if not close(given, loss(7, -4)):
         message = next((text for value, text in known.items() if close(given, value)), None)
-        raise Wrong(message or f"on our batch the loss is 5, yours is {given.item():.4g}")
+        raise Wrong(message or f"on our batch the loss is 16.25, yours is {given.item():.4g}")
     if not given.requires_grad:
         raise Wrong("the loss has no gradient: the Q-value of the taken action must keep it")
     given.backward()
     if target.weight.grad is not None and target.weight.grad.abs().sum() > 0:
         raise Wrong("a gradient flows through y: compute it under torch.no_grad()")
     # dL/dW[a] = −(error) · s / batch size for the taken action a.
-    by_hand = -torch.tensor([[0.0, 0.0], [4.0 * 1 - 2.0 * 3, 4.0 * 2 - 2.0 * 1]]) / 2
+    by_hand = torch.zeros(3, 2)
+    by_hand[1] = -(7 * torch.tensor([1.0, 2.0]) - 4 * torch.tensor([3.0, 1.0])) / 2
     if not close(online.weight.grad, by_hand):
         raise Wrong("the loss is right but its gradient is not that of Q(s, a) alone")
 
@@ -286,8 +291,10 @@ def check_real_steps(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     if not given[0].all():
         raise Wrong("step 0 follows a reset that you asked for: it is real")
     step, environment = (given != expected).nonzero()[0].tolist()
+    why = "it is a transition" if expected[step, environment] else "the step before it was an end"
     raise Wrong(
-        f"step {step} of environment {environment} should be {bool(expected[step, environment])}"
+        f"step {step} of environment {environment} should be "
+        f"{bool(expected[step, environment])}: {why}"
     )
 
 
