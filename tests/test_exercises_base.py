@@ -225,7 +225,7 @@ def fails_in_a_helper(x):
 )
 def test_a_wrong_answer_is_told_its_mistake(answer, message, capsys):
     check("99.1", answer)
-    inputs = "\n  The inputs were x = 1" if callable(answer) else ""
+    inputs = "\n  The inputs were\n    x = 1" if callable(answer) else ""
     assert capsys.readouterr().out == f"✗ 99.1 wrong: {message}{inputs}\n"
 
 
@@ -380,7 +380,7 @@ def test_another_seed_draws_other_inputs(scaling):
 
 def test_the_inputs_of_the_call_that_failed_are_shown(scaling, capsys):
     check("98.1", lambda x, by, notes: (x * by).squeeze())
-    assert "The inputs were x = [" in capsys.readouterr().out
+    assert "The inputs were\n    x = [" in capsys.readouterr().out
     check("98.1", scaled)
     assert "inputs" not in capsys.readouterr().out
 

@@ -111,10 +111,10 @@ def _judge(exercise: Exercise, answer: Callable[..., Any], seed: int) -> tuple[s
             with chance_as_before():
                 ask(recorded)
     except Wrong as mistake:
-        return "wrong", str(mistake), ", ".join(called)
+        return "wrong", str(mistake), "\n".join(called)
     except (Exception, SystemExit) as error:
         message = f"your function raised {_where(error, answer)}{explained(error)}"
-        return "wrong", message, ", ".join(called)
+        return "wrong", message, "\n".join(called)
     return "right", exercise.praise, ""
 
 
@@ -128,7 +128,7 @@ def _recorded(
 
     def recorded(*arguments: Any, **named: Any) -> Any:
         given = dict(zip(names, arguments, strict=False)) | named
-        called[:] = [f"{key} = {written(value)}" for key, value in given.items()]
+        called[:] = [f"    {key} = {written(value)}" for key, value in given.items()]
         result = answer(*arguments, **named)
         return converted(result) if wants_tensor else result
 
@@ -165,7 +165,7 @@ def check(name: str, answer: Callable[..., Any]) -> None:
     _last_mistake[exercise.name] = message if verdict == "wrong" else ""
     sign = {"right": "✓", "wrong": "✗", "not attempted": "○"}[verdict]
     text = f"{sign} {exercise.name} {verdict}" + (f": {message}" if message else "")
-    text += f"\n  The inputs were {inputs}" if inputs else ""
+    text += f"\n  The inputs were\n{inputs}" if inputs else ""
     if os.environ.get("COURSE_STRICT") == "1" and verdict != "right":
         raise AssertionError(text)
     say(text)

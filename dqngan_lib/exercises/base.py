@@ -99,6 +99,8 @@ def expect_tensor(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
     if value is None:
         raise Wrong(f"{what}: your function returned None. Is `return` missing?")
     value = converted(value, what)
+    if callable(value) and not isinstance(value, Tensor):
+        raise Wrong(f"{what} is a function: are the brackets missing that call it?")
     if not isinstance(value, Tensor) or not _is_plain(value):
         raise Wrong(f"{what} must be a torch tensor, but is a {type(value).__name__}")
     if tuple(value.shape) != tuple(shape):

@@ -234,8 +234,8 @@ def _check_update(answer: Any) -> None:
     cases = [(t, c) for t in (False, True) for c in (False, True)]
     for number, (terminated, truncated) in enumerate(cases * 2):
         Q = torch.randn(5, 3, generator=rng, dtype=torch.float64) + 1
-        s, a, s_next = number % 5, number % 3, (number + 2) % 5
-        alpha, gamma, r = 0.3, 0.8, 0.7 - number / 4
+        s, a, s_next = (number + 1) % 5, (number + 2) % 3, (number + 3) % 5
+        alpha, gamma, r = 0.3, 0.8, 1.3 - number / 4
         given = Q.clone()
         new = answer(given, s, a, r, s_next, terminated, truncated, alpha, gamma)
         expect_tensor(new, tuple(Q.shape), "the new table")

@@ -268,7 +268,7 @@ def check_spherical_point(answer: Callable[[Tensor, Tensor, float], Tensor]) -> 
     if not close(middle, wanted):
         raise Wrong(
             "for vectors of length 3, 60° apart, the middle has length 3 and lies at 30°; yours "
-            f"has length {middle.norm().item():.3g}. Divide by both lengths before the arccosine"
+            f"has length {middle.norm().item():.3g}. Did you divide by both before the arccosine?"
         )
     same = expect_tensor(answer(start.clone(), start.clone(), 0.5), (3,), "the point")
     if not same.isfinite().all():

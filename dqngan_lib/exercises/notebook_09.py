@@ -53,6 +53,8 @@ def check_nearest_patches(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     patches, codebook = (torch.rand(count, 16, generator=rng) for count in (40, 9))
     given = expect_tensor(answer(patches.clone(), codebook.clone()), (40,), "the tokens")
     expected = [min(range(9), key=lambda k: (x - codebook[k]).norm().item()) for x in patches]
+    if given.tolist() == torch.cdist(patches, codebook, p=1).argmin(1).tolist():
+        raise Wrong("these are sums of absolute differences; use squares, |x − c|²")
     if given.tolist() != expected:
         raise Wrong(
             "with 16 pixels a patch some tokens are not those of the nearest patch. Do you sum the "
