@@ -328,7 +328,7 @@ def _left_alike(one: Any, other: Any, tolerance: float) -> bool:
     A network may have been frozen meanwhile, or have gradients in it; its weights must agree.
     """
     if isinstance(one, torch.nn.Module):
-        one, other = ([m.training, *m.state_dict().values()] for m in (one, other))
+        one, other = (list(network.state_dict().values()) for network in (one, other))
     if isinstance(one, Tensor):
         if not isinstance(other, Tensor) or one.dtype != other.dtype:
             return False

@@ -39,6 +39,8 @@ _MEANINGS = {
     "expected scalar type": _TYPES,
     "must be either a floating point": _WHOLE,
     "not implemented for 'Long'": _WHOLE,
+    "One of the differentiated Tensors does not": "a weight that is frozen has no gradient: leave "
+    "out those whose requires_grad is False",
     "does not require grad": "what you differentiate is not connected with what you differentiate "
     "by: was it detached, or made under no_grad()?",
     "a leaf Variable that requires grad": "weights are written into under torch.no_grad()",
