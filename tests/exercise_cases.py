@@ -75,19 +75,22 @@ def exercise_tests(
         def test_lists_and_arrays_are_as_good_as_tensors(self, name: str) -> None:
             """Where a tensor without a gradient is meant, its numbers may come in another form."""
             solution = by_name[name].solution
-            if inspect.signature(solution).return_annotation is not Tensor:
+            if inspect.signature(solution).return_annotation not in (Tensor, tuple[Tensor, Tensor]):
                 return
 
-            def as_array(*arguments: Any) -> Any:
-                result = solution(*arguments)
+            def as_arrays(result: Any) -> Any:
+                if isinstance(result, tuple):
+                    return [as_arrays(part) for part in result]
                 return result if result.requires_grad else result.numpy()
 
-            def as_list(*arguments: Any) -> Any:
-                result = solution(*arguments)
+            def as_lists(result: Any) -> Any:
+                if isinstance(result, tuple):
+                    return tuple(as_lists(part) for part in result)
                 return result if result.requires_grad else result.tolist()
 
-            assert judge(name, as_array)[0] == "right", judge(name, as_array)[1]
-            assert judge(name, as_list)[0] == "right", judge(name, as_list)[1]
+            for form in (as_arrays, as_lists):
+                verdict, message = judge(name, lambda *given, f=form: f(solution(*given)))
+                assert verdict == "right", message
 
         @pytest.mark.parametrize(("name", "piece", "answer"), wrong_cases)
         def test_wrong(self, name: str, piece: str, answer: Answer) -> None:

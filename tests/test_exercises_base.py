@@ -365,6 +365,16 @@ def test_random_inputs_find_what_the_worked_example_does_not(scaling, answer, me
     assert stages("98.1", answer) == (passed, 4)
 
 
+def test_drawing_inputs_does_not_change_the_random_numbers_of_the_notebook():
+    answer = find("02.3").solution
+    torch.manual_seed(0)
+    undisturbed = torch.rand(3)
+    for ask in (judge, stages):
+        torch.manual_seed(0)
+        ask("02.3", answer)
+        assert torch.equal(torch.rand(3), undisturbed)
+
+
 def test_another_seed_draws_other_inputs(scaling):
     seen = {}
 
@@ -447,12 +457,14 @@ def test_what_a_reference_changes_must_be_changed_alike():
         (torch.ones(2), torch.ones(2, dtype=torch.int64)),
         (torch.arange(9.0), torch.arange(9.0).flip(0)),
         (torch.tensor([True, True]), False),
+        (torch.tensor(True), False),
         (None, 1.0),
     ],
 )
 def test_results_of_every_kind_are_compared(given, expected):
     case = Case("anything", (0,))
     compare(lambda x: expected, lambda x: expected, case)
+    compare(lambda x: torch.tensor([True]), lambda x: True, case)
     with pytest.raises(Wrong):
         compare(lambda x: given, lambda x: expected, case)
 

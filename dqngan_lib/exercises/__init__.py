@@ -11,6 +11,7 @@ import os
 import re
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from torch import Tensor
@@ -84,17 +85,16 @@ def stages(name: str, answer: Callable[..., Any], seed: int = 0) -> tuple[int, i
         seed: Of the random inputs.
     """
     exercise = find(name)
-    asked = list(stages_of(exercise, seed))
-    passed = 0
-    if callable(answer) and not is_empty(answer):
-        for ask in asked:
-            try:
-                with chance_as_before():
+    passed = total = 0
+    attempted = callable(answer) and not is_empty(answer)
+    with chance_as_before():
+        for ask in stages_of(exercise, seed):
+            total += 1
+            with suppress(Exception, SystemExit):
+                if attempted:
                     ask(_recorded(exercise, answer, []))
-            except (Exception, SystemExit):
-                continue
-            passed += 1
-    return passed, len(asked)
+                    passed += 1
+    return passed, total
 
 
 def _judge(exercise: Exercise, answer: Callable[..., Any], seed: int) -> tuple[str, str, str]:
@@ -107,8 +107,8 @@ def _judge(exercise: Exercise, answer: Callable[..., Any], seed: int) -> tuple[s
     called: list[str] = []
     recorded = _recorded(exercise, answer, called)
     try:
-        for ask in stages_of(exercise, seed):
-            with chance_as_before():
+        with chance_as_before():
+            for ask in stages_of(exercise, seed):
                 ask(recorded)
     except Wrong as mistake:
         return "wrong", str(mistake), "\n".join(called)
@@ -122,15 +122,18 @@ def _recorded(
     exercise: Exercise, answer: Callable[..., Any], called: list[str]
 ) -> Callable[..., Any]:
     """Return the answer with what it is called with written down; tensors may come as lists."""
-    parameters = inspect.signature(exercise.solution)
-    names = list(parameters.parameters)
-    wants_tensor = parameters.return_annotation is Tensor
+    signature = inspect.signature(exercise.solution)
+    names, asked = list(signature.parameters), signature.return_annotation
 
     def recorded(*arguments: Any, **named: Any) -> Any:
         given = dict(zip(names, arguments, strict=False)) | named
         called[:] = [f"    {key} = {written(value)}" for key, value in given.items()]
         result = answer(*arguments, **named)
-        return converted(result) if wants_tensor else result
+        if asked is Tensor:
+            return converted(result)
+        if asked == tuple[Tensor, Tensor] and isinstance(result, tuple | list):
+            return tuple(converted(part) for part in result)
+        return result
 
     return recorded
 

@@ -303,9 +303,9 @@ def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
         if not close(given, expected, tolerance):
             _name_first(given.detach(), expected.detach(), what, tolerance)
     elif isinstance(expected, bool | str):
-        if isinstance(given, Tensor | np.ndarray) and given.size != 1:
-            raise Wrong(f"{what} should be {expected}, but is {written(given)}")
-        if given != expected:
+        if isinstance(given, Tensor | np.ndarray) and np.prod(given.shape) == 1:
+            given = given.item()
+        if isinstance(given, Tensor | np.ndarray) or given != expected:
             raise Wrong(f"{what} should be {expected}, but is {written(given)}")
     elif not close(expect_number(given, what), expected, tolerance):
         raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
