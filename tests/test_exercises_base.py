@@ -531,9 +531,9 @@ def test_hints_come_one_at_a_time_and_begin_again(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "Hint 1 of 2 for 99.1: first",
         "Hint 1 of 1 for 99.2: only",
-        "That was the last hint; the next call begins with the first again.",
+        "That was the last hint; the next call begins again.",
         "Hint 2 of 2 for 99.1: second",
-        "That was the last hint; the next call begins with the first again.",
+        "That was the last hint; the next call begins again.",
         "Hint 1 of 2 for 99.1 (from the beginning): first",
     ]
 

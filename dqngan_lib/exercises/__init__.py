@@ -192,12 +192,13 @@ def hint(name: str) -> None:
     begin = " (from the beginning)" if again else ""
     say(f"Hint {len(shown)} of {number} for {exercise.name}{begin}: {exercise.hints[chosen]}")
     if len(shown) == number:
-        say("That was the last hint; the next call begins with the first again.")
+        say("That was the last hint; the next call begins again.")
 
 
 def _words(text: str) -> set[str]:
     """Return the words and symbols of a message by which a hint can speak of it."""
-    return {w.lower() for w in re.findall(r"\w+", text) if len(w) > 3 or not w.isascii()} - _COMMON
+    words = re.findall(r"[^\W_]+", text.lower())  # next_q_values has three of them
+    return {word for word in words if len(word) > 3 or not word.isascii()} - _COMMON
 
 
 def solution(name: str) -> None:
