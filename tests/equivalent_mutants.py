@@ -216,6 +216,15 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         "the networks may be asked in any order": [
             "for name, network in reversed(list(networks.items())):",
         ],
+        "every network has a weight that can be trained": [
+            "if loss.requires_grad:",
+        ],
+        "none of these is ever empty": [
+            "if loss.requires_grad and counts:",
+            "if loss.requires_grad and name:",
+            "if loss.requires_grad and network:",
+            "if loss.requires_grad and networks:",
+        ],
     },
     "bit_identical": {
         "the names of both are equal by then": [
