@@ -1,0 +1,141 @@
+"""Write the pages: one for each student, and one for the teacher."""
+
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tools.cells import courses
+from tools.grading.marks import Row, Student, exercises
+from tools.grading.table import in_order
+from tools.notebooks import write_whole
+
+SIGNS = {"right": "✓", "wrong": "✗", "timed out": "✗", "error": "✗", "not attempted": "○"}
+COMMON = set("with that this from must each your yours their which function result".split())  # noqa: SIM905
+"""Words that say nothing about a mistake."""
+MOST_MESSAGES = 3
+"""Of an exercise, the messages that the teacher's page shows."""
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write_pages(rows: list[Row], students: list[Student], folder: Path) -> None:
+    """Write a page for each of the students who have handed in.
+
+    The names are those under which Moodle and Canvas take a zip of the pages back.
+
+    Args:
+        rows: The table.
+        students: Those who get a page.
+        folder: Where the pages go.
+    """
+    by_student = defaultdict(list)
+    for row in rows:
+        by_student[row["student"]].append(row)
+    for student in students:
+        if student.handed_in:
+            name = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", student.prefix or f"{student.name} ")
+            write_whole(folder / f"{name}feedback.html", page(student, by_student[student.name]))
+
+
+def page(student: Student, rows: list[Row]) -> str:
+    """Return a student's page: each exercise, its verdict, a hint, and what to read again."""
+    own = [row for row in rows if row["exercise"]]
+    return TEMPLATES.get_template("page.html").render(
+        student=student.name,
+        late=student.late,
+        exercises=[_shown(row) for row in own],
+        lost=[row for row in rows if not row["exercise"]],
+        points=f"{sum(float(row['points']) for row in own):g}",
+        of=f"{sum(float(row['of']) for row in own):g}",
+    )
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """Return what the page says of an exercise."""
+    about = exercises()[row["exercise"]]
+    course = courses()[row["exercise"][:2]]
+    shown = {**row, "sign": SIGNS[row["verdict"]], "title": about.title, "hint": "", "again": ""}
+    if row["verdict"] != "right":
+        shown["hint"] = hint_after(row["exercise"], row["message"])
+        shown["again"] = f"notebook {course.stem}, section “{about.section}”"
+    return shown
+
+
+def hint_after(exercise: str, message: str) -> str:
+    """Return the hint that has most to do with a mistake; the last ones give too much away."""
+    from dqngan_lib.exercises import find
+
+    hints = find(exercise).hints
+    mistake = _words(message)
+    return max(hints[:-1] or hints, key=lambda hint: len(mistake & _words(hint)))
+
+
+def _words(text: str) -> set[str]:
+    return {w.lower() for w in re.findall(r"\w+", text) if len(w) > 3 or not w.isascii()} - COMMON
+
+
+def report(rows: list[Row], seed: int) -> str:
+    """Return the teacher's page: the commonest mistakes, and answers that are the same.
+
+    Args:
+        rows: The table.
+        seed: Of the random inputs, with which the grading can be repeated.
+    """
+    graded = [row for row in rows if row["exercise"]]
+    table = []
+    for exercise in sorted({row["exercise"] for row in graded}, key=in_order):
+        own = [row for row in graded if row["exercise"] == exercise]
+        tried = [row for row in own if row["verdict"] not in ("right", "not attempted")]
+        messages = Counter(_kind(row["message"]) for row in tried)
+        table.append(
+            {
+                "exercise": exercise,
+                "title": exercises()[exercise].title,
+                "right": sum(row["verdict"] == "right" for row in own),
+                "tried": len(tried),
+                "of": len(own),
+                "messages": messages.most_common(MOST_MESSAGES),
+            }
+        )
+    return TEMPLATES.get_template("report.html").render(
+        table=table,
+        look=[row for row in graded if row["look"] and row["verdict"] == "right"],
+        groups=_groups(graded),
+        lost=[row for row in rows if not row["exercise"]],
+        seed=seed,
+    )
+
+
+def _kind(message: str) -> str:
+    """Return the first sentence of a message, which mistakes of one kind share."""
+    return re.split(r"(?<=[.?!]) (?=[A-Z])", message)[0]
+
+
+def _groups(graded: list[Row]) -> list[dict[str, Any]]:
+    """Return who has the same answer, the smallest groups at the hardest exercises first."""
+    found = {}
+    for row in graded:
+        others = row["alike"].removeprefix("solution").strip("; ")
+        who = ", ".join(sorted([row["student"], *filter(None, others.split("; "))]))
+        if others.endswith(" others"):
+            who = f"{int(others.split()[0]) + 1} students"
+        if row["alike"]:
+            found[row["exercise"], who] = {
+                "exercise": row["exercise"],
+                "difficulty": exercises()[row["exercise"]].difficulty,
+                "who": who,
+                "many": others.endswith(" others"),
+                "solution": row["alike"].startswith("solution"),
+                "verdict": row["verdict"],
+            }
+    groups = found.values()
+    return sorted(groups, key=lambda g: (g["many"], -g["difficulty"], in_order(g["exercise"])))
