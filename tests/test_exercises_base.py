@@ -347,14 +347,26 @@ def test_expect_tensor_names_what_it_is_instead():
     assert expect_tensor(value, (2, 3), "y") is value
     for wrong, message in (
         (None, "y: your function returned None. Is `return` missing?"),
-        (np.ones((2, 3)), "y must be a torch tensor, but is a ndarray"),
-        ([1.0], "y must be a torch tensor, but is a list"),
+        ("1", "y must be a torch tensor, but is a str"),
+        ({1.0}, "y must be a torch tensor, but is a set"),
+        (torch.ones(2, 3).max(1), "y is a pair: `.max(1)` and `.min(1)` return values and"),
         (torch.ones(3, 2), "y must have shape (2, 3), but has (3, 2)"),
         (torch.ones(6), "y must have shape (2, 3), but has (6,)"),
     ):
         with pytest.raises(Wrong) as error:
             expect_tensor(wrong, (2, 3), "y")
-        assert str(error.value) == message
+        assert str(error.value).startswith(message)
+
+
+def test_expect_tensor_takes_lists_and_arrays():
+    for value in (
+        np.ones((2, 3)),
+        [[1.0] * 3] * 2,
+        [(1, 1, 1), (1, 1, 1)],
+        [list(torch.ones(3))] * 2,
+    ):
+        assert torch.equal(expect_tensor(value, (2, 3), "y").float(), torch.ones(2, 3))
+    assert expect_tensor(2.0, (), "y") == 2
 
 
 def test_expect_number_takes_any_one_number():

@@ -80,10 +80,10 @@ def stages(name: str, answer: Callable[..., Any], seed: int = 0) -> tuple[int, i
         answer: The learner's function.
         seed: Of the random inputs.
     """
-    asked = stages_of(find(name), seed)
+    asked = list(stages_of(find(name), seed))
     passed = 0
     if callable(answer) and not is_empty(answer):
-        for ask in asked.values():
+        for ask in asked:
             try:
                 with chance_as_before():
                     ask(answer)
@@ -109,7 +109,7 @@ def _judge(exercise: Exercise, answer: Callable[..., Any], seed: int) -> tuple[s
         return answer(*arguments, **named)
 
     try:
-        for ask in stages_of(exercise, seed).values():
+        for ask in stages_of(exercise, seed):
             with chance_as_before():
                 ask(recorded)
     except Wrong as mistake:

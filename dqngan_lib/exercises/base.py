@@ -13,8 +13,10 @@ import dis
 import inspect
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,8 +35,8 @@ class Case:
 
     stage: str
     """What the inputs have in common: "a batch of 1". Cases with the same words are one stage."""
-    arguments: tuple
-    """What both functions are called with; each gets a copy of its own."""
+    arguments: tuple | Callable[[], tuple]
+    """What both functions are called with; each gets a copy of its own, or calls for its own."""
     tolerance: float = 1e-4
     """How far numbers may be apart, relative or absolute."""
 
@@ -85,13 +87,23 @@ def is_empty(function: Callable[..., Any]) -> bool:
 
 
 def expect_tensor(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
-    """Return `value` if it is a tensor of the shape, else say what it is instead.
+    """Return `value` as a tensor if it has the shape, else say what it is instead.
+
+    A list or an array of numbers is as good as a tensor.
 
     Raises:
         Wrong: It is not.
     """
     if value is None:
         raise Wrong(f"{what}: your function returned None. Is `return` missing?")
+    if type(value).__module__ == "torch.return_types":
+        raise Wrong(
+            f"{what} is a pair: `.max(1)` and `.min(1)` return values and indices. Take `.values`, "
+            "or `.indices`"
+        )
+    if isinstance(value, list | tuple | np.ndarray | int | float | np.number):
+        with suppress(TypeError, ValueError, RuntimeError):
+            value = torch.as_tensor(np.array(value))
     if not isinstance(value, Tensor) or not _is_plain(value):
         raise Wrong(f"{what} must be a torch tensor, but is a {type(value).__name__}")
     if tuple(value.shape) != tuple(shape):
@@ -130,30 +142,64 @@ def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
     )
 
 
+# --- random inputs --------------------------------------------------------------------------------
+
+
+def normal(rng: torch.Generator, *shape: int) -> Tensor:
+    """Return numbers of both signs, most of them from −2 to 2."""
+    return torch.randn(*shape, generator=rng)
+
+
+def uniform(rng: torch.Generator, *shape: int) -> Tensor:
+    """Return numbers from 0 to 1."""
+    return torch.rand(*shape, generator=rng)
+
+
+def whole(rng: torch.Generator, end: int, *shape: int) -> Tensor:
+    """Return whole numbers from 0 to end − 1."""
+    return torch.randint(end, shape, generator=rng)
+
+
+def flags(rng: torch.Generator, *shape: int) -> Tensor:
+    """Return true and false, half and half."""
+    return torch.rand(*shape, generator=rng) < 0.5
+
+
+def perceptron(rng: torch.Generator, *sizes: int) -> torch.nn.Sequential:
+    """Return a network of linear layers with tanh between them and weights drawn from `rng`."""
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [torch.nn.Linear(inputs, outputs), torch.nn.Tanh()]
+    network = torch.nn.Sequential(*layers[:-1])
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.normal_(generator=rng)
+    return network
+
+
 # --- the comparison with the reference ------------------------------------------------------------
 
 
-def stages_of(exercise: Exercise, seed: int) -> dict[str, Callable[[Callable[..., Any]], None]]:
-    """Return what is asked of an answer, stage by stage: each raises where an answer fails.
+def stages_of(exercise: Exercise, seed: int) -> Iterator[Callable[[Callable[..., Any]], None]]:
+    """Yield what is asked of an answer, stage by stage: each raises where an answer fails.
 
     Args:
         exercise: The exercise.
         seed: Of the random inputs.
     """
-    asked = {"the worked example": exercise.check}
-    rng = torch.Generator().manual_seed(seed)
+    yield exercise.check
     grouped: dict[str, list[Case]] = {}
-    for case in exercise.cases(rng) if exercise.cases else ():
+    for case in exercise.cases(torch.Generator().manual_seed(seed)) if exercise.cases else ():
         grouped.setdefault(case.stage, []).append(case)
+    for cases in grouped.values():
+        yield partial(_compare_all, exercise.solution, cases)
 
-    def compare_all(cases: list[Case]) -> Callable[[Callable[..., Any]], None]:
-        def ask(answer: Callable[..., Any]) -> None:
-            for case in cases:
-                compare(answer, exercise.solution, case)
 
-        return ask
-
-    return asked | {stage: compare_all(cases) for stage, cases in grouped.items()}
+def _compare_all(
+    reference: Callable[..., Any], cases: list[Case], answer: Callable[..., Any]
+) -> None:
+    for case in cases:
+        compare(answer, reference, case)
 
 
 def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Case) -> None:
@@ -162,28 +208,24 @@ def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Cas
     Raises:
         Wrong: They differ in what they return, in its gradient, or in what they leave behind.
     """
-    ours, theirs = fresh(case.arguments), fresh(case.arguments)
+    ours, theirs, before = (_fresh(case.arguments) for _ in range(3))
+    where, tolerance = f"with other inputs ({case.stage}) ", case.tolerance
     torch.manual_seed(0)
     expected = reference(*ours)
     torch.manual_seed(0)
     given = answer(*theirs)
-    where = f"with other inputs ({case.stage}) "
-    _same(given, expected, f"{where}the result", case.tolerance)
+    _same(given, expected, f"{where}the result", tolerance)
     names = list(inspect.signature(reference).parameters)
-    for number, (mine, yours) in enumerate(zip(ours, theirs, strict=True)):
-        name = names[min(number, len(names) - 1)]
-        if not _left_alike(yours, mine, case.tolerance):
-            if _left_alike(mine, case.arguments[number], case.tolerance):
+    for name, mine, yours, old in zip(names, ours, theirs, before, strict=False):
+        if not _left_alike(yours, mine, tolerance):
+            if _left_alike(mine, old, tolerance):
                 raise Wrong(f"{where}your function changes {name}, which it was given: leave it")
             raise Wrong(f"{where}{name} is not what it should be after the call")
-    leaves = [(a, b) for a, b in zip(_tensors(ours), _tensors(theirs), strict=True)]
-    leaves = [(a, b) for a, b in leaves if a.requires_grad]
-    if leaves:
-        right = _gradients(expected, [a for a, _ in leaves])
-        found = _gradients(given, [b for _, b in leaves])
-        for g, e in zip(found, right, strict=True):
-            if close(g, e, case.tolerance):
-                continue
+    pairs = [p for p in zip(_tensors(ours), _tensors(theirs), strict=True) if p[0].requires_grad]
+    right = _gradients(expected, [a for a, _ in pairs])
+    found = _gradients(given, [b for _, b in pairs])
+    for g, e in zip(found, right, strict=True):
+        if not close(g, e, tolerance):
             if not g.any():
                 raise Wrong(f"{where}the value is right, but its gradient is lost on the way")
             if not e.any():
@@ -191,9 +233,9 @@ def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Cas
             raise Wrong(f"{where}the value is right, but its gradient is not")
 
 
-def fresh(thing: Any) -> Any:
-    """Return a copy of arguments that shares nothing with them; functions stay what they are."""
-    return copy.deepcopy(thing)
+def _fresh(arguments: tuple | Callable[[], tuple]) -> tuple:
+    """Return arguments that share nothing with those of another call."""
+    return arguments() if callable(arguments) else copy.deepcopy(arguments)
 
 
 def _tensors(thing: Any) -> list[Tensor]:
@@ -213,8 +255,11 @@ def _gradients(result: Any, leaves: list[Tensor]) -> list[Tensor]:
     if not outputs:
         return [torch.zeros_like(leaf) for leaf in leaves]
     total = sum((t * torch.linspace(1, 2, t.numel()).reshape(t.shape)).sum() for t in outputs)
-    found = torch.autograd.grad(total, leaves, allow_unused=True)
-    return [torch.zeros_like(a) if g is None else g for g, a in zip(found, leaves, strict=True)]
+    found = iter(
+        torch.autograd.grad(total, [t for t in leaves if t.requires_grad], allow_unused=True)
+    )
+    gradients = [next(found) if t.requires_grad else None for t in leaves]
+    return [torch.zeros_like(t) if g is None else g for g, t in zip(gradients, leaves, strict=True)]
 
 
 def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
@@ -233,6 +278,8 @@ def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
             _same(given[number], value, f"{what}[{number}]", tolerance)
     elif isinstance(expected, Tensor):
         given = expect_tensor(given, tuple(expected.shape), what)
+        if given.requires_grad and not expected.requires_grad:
+            raise Wrong(f"{what} carries a gradient, and should not: detach it")
         whole = not expected.is_floating_point()
         if not close(given, expected, tolerance) or (whole and given.is_floating_point()):
             raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
@@ -246,25 +293,25 @@ def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
 
 
 def _left_alike(one: Any, other: Any, tolerance: float) -> bool:
-    """Tell whether two copies of an argument hold the same after two calls."""
+    """Tell whether two copies of an argument hold the same after two calls.
+
+    A network may have been frozen meanwhile, but not trained or switched to another mode.
+    """
     if isinstance(one, torch.nn.Module):
-        same = one.training == other.training
-        return same and _left_alike([*one.parameters(), *one.buffers()],
-                                    [*other.parameters(), *other.buffers()], tolerance)  # fmt: skip
+        one, other = ([m.training, list(m.state_dict().values()),
+                       [p.grad for p in m.parameters()]] for m in (one, other))  # fmt: skip
     if isinstance(one, Tensor):
-        marks = [(t.requires_grad, t.grad is None, t.dtype) for t in (one, other)]
-        return marks[0] == marks[1] and close_or_nan(one, other, tolerance)
+        if not isinstance(other, Tensor) or one.dtype != other.dtype:
+            return False
+        marks = [t.is_leaf and (t.requires_grad, t.grad is None) for t in (one, other)]
+        finite = (t.nan_to_num(nan=9e9) for t in (one, other))
+        return marks[0] == marks[1] and close(*finite, tolerance)
     if isinstance(one, dict):
         one, other = (list(thing.items()) for thing in (one, other))
     if isinstance(one, list | tuple):
         pairs = zip(one, other, strict=False)
         return len(one) == len(other) and all(_left_alike(a, b, tolerance) for a, b in pairs)
-    return not isinstance(one, int | float | str) or one == other or one != one
-
-
-def close_or_nan(value: Tensor, expected: Tensor, tolerance: float) -> bool:
-    """Tell whether tensors agree everywhere, where nan agrees with nan."""
-    return close(value.nan_to_num(9e9), expected.nan_to_num(9e9), tolerance)
+    return not isinstance(one, int | float | str | type(None)) or one == other
 
 
 def written(thing: Any) -> str:

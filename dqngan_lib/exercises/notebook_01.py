@@ -1,11 +1,22 @@
 """Exercises of notebook 01: return, backup, ε-greedy, the update, the value of a policy."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    normal,
+    uniform,
+    whole,
+)
 
 
 def _compare(value: Any, expected: Any, mistakes: dict[str, Any], otherwise: str) -> None:
@@ -298,7 +309,7 @@ def _check_evaluation(answer: Any) -> None:
         ) -> Tensor:
             """Repeat V ← Σ π (r + γ P V), or max in place of the mean, many times."""
             V = torch.zeros(len(r), dtype=torch.float64)
-            for _ in range(3000):
+            for _ in range(600):
                 Q = r + gamma * P @ V
                 V = Q.max(1).values if best else (pi * Q).sum(1)
             return V
@@ -343,6 +354,78 @@ def _check_evaluation(answer: Any) -> None:
         _compare(value, expected, mistakes, otherwise)
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_return(rng: torch.Generator) -> Iterator[Case]:
+    """Draw episodes of several lengths, and both ends of γ."""
+    for length in (2, 5, 9):
+        yield Case("other lengths", (normal(rng, length).tolist(), uniform(rng, 1).item()))
+    for discount in (0.0, 1.0):
+        yield Case("γ = 0 and γ = 1", (normal(rng, 4).tolist(), discount))
+    yield Case("one reward, or none", (normal(rng, 1).tolist(), 0.5))
+    yield Case("one reward, or none", ([], 0.5))
+
+
+def cases_backup(rng: torch.Generator) -> Iterator[Case]:
+    """Draw worlds of several sizes, and both ends of γ."""
+    for states, actions, discount in ((4, 2, 0.9), (2, 4, 0.7)):
+        yield Case("other worlds", (normal(rng, states), *_world(rng, states, actions), discount))
+    for discount in (0.0, 1.0):
+        yield Case("γ = 0 and γ = 1", (normal(rng, 3), *_world(rng, 3, 2), discount))
+    yield Case("one action, one state", (normal(rng, 3), *_world(rng, 3, 1), 0.9))
+    yield Case("one action, one state", (normal(rng, 1), *_world(rng, 1, 3), 0.9))
+
+
+def _world(rng: torch.Generator, states: int, actions: int) -> tuple[Tensor, Tensor]:
+    """Return P and r of a random world, float32."""
+    return normal(rng, states, actions, states).softmax(2), normal(rng, states, actions)
+
+
+def cases_epsilon_greedy(rng: torch.Generator) -> Iterator[Case]:
+    """Draw Q-values of both signs; with ε = 0 the answer is known."""
+    for rows, actions in ((5, 3), (3, 7)):
+        yield Case("ε = 0", (normal(rng, rows, actions), 0.0, torch.Generator()))
+    yield Case("a batch of 1", (normal(rng, 1, 4), 0.0, torch.Generator()))
+    yield Case("a single action", (normal(rng, 4, 1), 0.5, torch.Generator()))
+
+
+def cases_update(rng: torch.Generator) -> Iterator[Case]:
+    """Draw tables and steps, both ends of α and γ, and a step that leads back to its state."""
+    for number in range(8):
+        s, a, s_next = whole(rng, 3, 3).tolist()
+        ends = (number % 2 == 1, number // 2 % 2 == 1)
+        stage = "both flags true at once" if all(ends) else "other steps"
+        rate, discount = uniform(rng, 2).tolist()
+        r = normal(rng, 1).item()
+        yield Case(stage, (normal(rng, 4, 3), s, a, r, s_next, *ends, rate, discount))
+    for rate, discount in ((0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)):
+        ends = (False, False)
+        yield Case("ends of α and γ", (normal(rng, 2, 3), 1, 2, 0.5, 0, *ends, rate, discount))
+    yield Case("s′ = s", (normal(rng, 3, 2), 2, 1, -1.0, 2, False, False, 0.5, 0.9))
+
+
+def cases_evaluation(rng: torch.Generator) -> Iterator[Case]:
+    """Draw worlds and policies, certain ones among them."""
+    for states, actions, discount in ((4, 2, 0.9), (2, 4, 0.7), (3, 2, 0.0)):
+        policy = normal(rng, states, actions).softmax(1)
+        stage = "other worlds" if discount else "γ = 0"
+        yield Case(stage, (*_double(policy, *_world(rng, states, actions)), discount))
+    certain = torch.eye(3)[whole(rng, 3, 4)]
+    yield Case("a certain policy", (*_double(certain, *_world(rng, 4, 3)), 0.8))
+    yield Case("one action, one state", (*_double(torch.ones(3, 1), *_world(rng, 3, 1)), 0.8))
+    one = normal(rng, 1, 3).softmax(1)
+    yield Case("one action, one state", (*_double(one, *_world(rng, 1, 3)), 0.8))
+
+
+def _double(*tensors: Tensor) -> list[Tensor]:
+    """Return the tensors as float64, probabilities exact in it."""
+    return [
+        t.double() / t.double().sum(-1, keepdim=True) if t.min() >= 0 else t.double()
+        for t in tensors
+    ]
+
+
 EXERCISES = (
     Exercise(
         "01.1",
@@ -356,6 +439,7 @@ EXERCISES = (
         discounted_return,
         "the return of a step is its reward plus γ times the return of the next step; "
         "the Bellman equation says the same.",
+        cases=cases_return,
     ),
     Exercise(
         "01.2",
@@ -367,6 +451,7 @@ EXERCISES = (
         ),
         backup_values,
         "value iteration is this function, repeated.",
+        cases=cases_backup,
     ),
     Exercise(
         "01.3",
@@ -379,6 +464,7 @@ EXERCISES = (
         epsilon_greedy,
         "every row decides on its own, and the best action also comes up by chance: "
         "its share is 1 − ε + ε/4.",
+        cases=cases_epsilon_greedy,
     ),
     Exercise(
         "01.4",
@@ -391,6 +477,7 @@ EXERCISES = (
         ),
         q_update,
         "only `terminated` stops the bootstrap. That `truncated` is not used is the point.",
+        cases=cases_update,
     ),
     Exercise(
         "01.5",
@@ -403,5 +490,6 @@ EXERCISES = (
         ),
         policy_evaluation,
         "no max, so the equation is linear and one line solves it.",
+        cases=cases_evaluation,
     ),
 )

@@ -1,12 +1,22 @@
 """Exercises of notebook 02: the pieces of a Deep Q-Network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    flags,
+    normal,
+    perceptron,
+    whole,
+)
 
 
 def taken_q_values(q_values: Tensor, action: Tensor) -> Tensor:
@@ -235,6 +245,87 @@ def check_real_steps(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     )
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_taken_q_values(rng: torch.Generator) -> Iterator[Case]:
+    """Draw batches of several shapes; a loss must reach the Q-values."""
+    for stage, rows, actions in (
+        ("other shapes", 6, 2),
+        ("other shapes", 3, 5),
+        ("a batch of 1", 1, 3),
+        ("a batch of 1", 1, 1),
+        ("a single action", 4, 1),
+    ):
+        q_values = normal(rng, rows, actions).requires_grad_()
+        yield Case(stage, (q_values, whole(rng, actions, rows)))
+
+
+def cases_td_targets(rng: torch.Generator) -> Iterator[Case]:
+    """Draw both flags at random, rewards and values of both signs."""
+    for stage, rows, actions, discount in (
+        ("both flags at random", 12, 3, 0.9),
+        ("both flags at random", 12, 2, 0.5),
+        ("a batch of 1", 1, 2, 0.9),
+        ("a single action", 5, 1, 0.9),
+        ("γ = 0 and γ = 1", 4, 2, 0.0),
+        ("γ = 0 and γ = 1", 4, 2, 1.0),
+    ):
+        ends = flags(rng, 2, rows)
+        yield Case(stage, (normal(rng, rows), *ends, normal(rng, rows, actions), discount))
+    both = torch.ones(2, 3, dtype=torch.bool)
+    yield Case("both flags true at once", (normal(rng, 3), *both, normal(rng, 3, 2), 0.9))
+
+
+def cases_dqn_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw networks and batches; the target network may be frozen."""
+    for stage, rows, actions, discount in (
+        ("other networks", 6, 2, 0.9),
+        ("other networks", 5, 4, 0.5),
+        ("a batch of 1", 1, 3, 0.9),
+        ("γ = 0 and γ = 1", 3, 2, 0.0),
+        ("γ = 0 and γ = 1", 3, 2, 1.0),
+        ("a frozen target network", 4, 3, 0.9),
+    ):
+        online, target = perceptron(rng, 4, 5, actions), perceptron(rng, 4, 5, actions)
+        target.requires_grad_(stage != "a frozen target network")
+        batch = {
+            "observation": normal(rng, rows, 4),
+            "action": whole(rng, actions, rows),
+            "reward": normal(rng, rows),
+            "terminated": flags(rng, rows),
+            "truncated": flags(rng, rows),
+            "next_observation": normal(rng, rows, 4),
+        }
+        yield Case(stage, (online, target, batch, discount))
+
+
+def cases_update_target(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pairs of networks and rates, both ends included."""
+    for stage, rate in (
+        ("other networks", 0.1),
+        ("other networks", 0.7),
+        ("rate 0 and rate 1", 0.0),
+        ("rate 0 and rate 1", 1.0),
+        ("a frozen target network", 0.4),
+    ):
+        target, online = perceptron(rng, 3, 4, 2), perceptron(rng, 3, 4, 2)
+        target.requires_grad_(stage != "a frozen target network")
+        yield Case(stage, (target, online, rate))
+
+
+def cases_real_steps(rng: torch.Generator) -> Iterator[Case]:
+    """Draw flags at random, both true at once among them."""
+    for stage, steps, environments in (
+        ("both flags at random", 12, 2),
+        ("both flags at random", 5, 4),
+        ("one environment", 7, 1),
+        ("one step", 1, 3),
+    ):
+        yield Case(stage, tuple(flags(rng, 2, steps, environments)))
+    yield Case("both flags true at once", tuple(torch.ones(2, 4, 2, dtype=torch.bool)))
+
+
 EXERCISES = (
     Exercise(
         "02.1",
@@ -246,6 +337,7 @@ EXERCISES = (
         ),
         taken_q_values,
         "this line stands in every DQN; for pixels it works unchanged",
+        cases=cases_taken_q_values,
     ),
     Exercise(
         "02.2",
@@ -257,6 +349,7 @@ EXERCISES = (
         ),
         td_targets,
         "a truncated episode is bootstrapped, a terminated one is not",
+        cases=cases_td_targets,
     ),
     Exercise(
         "02.3",
@@ -268,6 +361,7 @@ EXERCISES = (
         ),
         dqn_loss,
         "value and gradient are both right",
+        cases=cases_dqn_loss,
     ),
     Exercise(
         "02.4",
@@ -279,6 +373,7 @@ EXERCISES = (
         ),
         update_target,
         "with rate 1 this is the copy of Mnih et al. (2015)",
+        cases=cases_update_target,
     ),
     Exercise(
         "02.5",
@@ -290,5 +385,6 @@ EXERCISES = (
         ),
         real_steps,
         "now no transition that never happened gets into the memory",
+        cases=cases_real_steps,
     ),
 )

@@ -1,13 +1,25 @@
 """Exercises of notebook 04: the game of generator and discriminator."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    flags,
+    normal,
+    perceptron,
+    uniform,
+    whole,
+)
 
 
 def optimal_discriminator(p: Tensor, q: Tensor) -> Tensor:
@@ -246,6 +258,69 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
         )
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_optimal_discriminator(rng: torch.Generator) -> Iterator[Case]:
+    """Draw distributions of which some numbers are 0."""
+    for stage, things in (("other distributions", 4), ("other distributions", 9), ("one thing", 1)):
+        yield Case(stage, (uniform(rng, things), uniform(rng, things)))
+    some = uniform(rng, 8) * flags(rng, 8), uniform(rng, 8) * flags(rng, 8)
+    yield Case("zeros at random", some)
+    yield Case("zeros at random", (torch.tensor([0.0, 0.3, 0.0]), torch.tensor([0.0, 0.0, 0.5])))
+
+
+def cases_jensen_shannon(rng: torch.Generator) -> Iterator[Case]:
+    """Draw distributions of which some numbers are 0."""
+
+    def share(p: Tensor) -> Tensor:
+        return p / p.sum()
+
+    for things in (2, 5, 9):
+        p, q = uniform(rng, 2, things) + 0.01
+        yield Case("other distributions", (share(p), share(q)))
+    p, q = uniform(rng, 2, 6) + 0.01
+    yield Case("zeros in one of them", (share(p), share(q * torch.tensor([1, 0, 1, 0, 1, 1]))))
+    yield Case("zeros in one of them", (share(p * torch.tensor([0, 1, 1, 0, 1, 0])), share(q)))
+    yield Case("equal distributions", (share(p), share(p)))
+    yield Case("one thing", (torch.ones(1), torch.ones(1)))
+
+
+def cases_non_saturating_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw logits near 0 and far from it; the generator must learn from each."""
+    for stage, batch, scale in (
+        ("other logits", 6, 2.0),
+        ("a batch of 1", 1, 2.0),
+        ("logits far from 0", 6, 100.0),
+    ):
+        yield Case(stage, ((scale * normal(rng, batch)).requires_grad_(),))
+
+
+def cases_count_modes(rng: torch.Generator) -> Iterator[Case]:
+    """Draw points about a few centres; some lie exactly at the radius."""
+    for stage, modes, points, least in (
+        ("other points", 3, 12, 2),
+        ("other points", 7, 30, 3),
+        ("other points", 4, 9, 1),
+        ("one centre", 1, 5, 2),
+        ("one point", 3, 1, 1),
+    ):
+        centres = 4 * torch.stack([torch.arange(modes), whole(rng, 3, modes)], 1).float()
+        about = centres[whole(rng, modes, points)] + 0.6 * normal(rng, points, 2)
+        yield Case(stage, (about, centres, 0.7, least))
+    centres = torch.tensor([[0.0, 0.0], [8.0, 0.0]])
+    edge = torch.tensor([[0.5, 0.0], [8.0, -0.5], [8.0, 0.25], [8.0, 0.75]])
+    yield Case("points exactly at the radius", (edge, centres, 0.5, 2))
+    yield Case("points exactly at the radius", (edge, centres, 0.5, 1))
+
+
+def cases_r1(rng: torch.Generator) -> Iterator[Case]:
+    """Draw small critics and points."""
+    for stage, batch in (("other critics", 5), ("other critics", 2), ("a batch of 1", 1)):
+        critic = nn.Sequential(perceptron(rng, 2, 4, 1), nn.Flatten(0))
+        yield Case(stage, (critic, normal(rng, batch, 2)), 1e-3)
+
+
 EXERCISES = (
     Exercise(
         "04.1",
@@ -257,6 +332,7 @@ EXERCISES = (
         ),
         optimal_discriminator,
         "the best discriminator knows nothing but the two densities",
+        cases=cases_optimal_discriminator,
     ),
     Exercise(
         "04.2",
@@ -268,6 +344,7 @@ EXERCISES = (
         ),
         jensen_shannon,
         "0 for equal distributions, log 2 for those that share no point",
+        cases=cases_jensen_shannon,
     ),
     Exercise(
         "04.3",
@@ -279,6 +356,7 @@ EXERCISES = (
         ),
         non_saturating_loss,
         "finite for every logit, and strongest where the fake is found out",
+        cases=cases_non_saturating_loss,
     ),
     Exercise(
         "04.4",
@@ -291,6 +369,7 @@ EXERCISES = (
         ),
         count_modes,
         "two numbers, because either alone can be had for nothing",
+        cases=cases_count_modes,
     ),
     Exercise(
         "04.5",
@@ -303,5 +382,6 @@ EXERCISES = (
         ),
         r1,
         "a gradient of a gradient: the penalty can itself be learnt from",
+        cases=cases_r1,
     ),
 )

@@ -1,12 +1,23 @@
 """Exercises of notebook 05: the pieces of the scores, of the condition and of a walk."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    flags,
+    normal,
+    uniform,
+    whole,
+)
 
 
 def frechet_diagonal(mean_1: Tensor, var_1: Tensor, mean_2: Tensor, var_2: Tensor) -> Tensor:
@@ -251,6 +262,82 @@ def check_spherical_point(answer: Callable[[Tensor, Tensor, float], Tensor]) -> 
         raise Wrong("the walk from a vector to itself must stay there")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_frechet_diagonal(rng: torch.Generator) -> Iterator[Case]:
+    """Draw means of both signs and variances, 0 among them."""
+    for stage, size in (("other Gaussians", 5), ("other Gaussians", 2), ("one dimension", 1)):
+        means, variances = normal(rng, 2, size), 3 * uniform(rng, 2, size)
+        yield Case(stage, (means[0], variances[0], means[1], variances[1]))
+    means, variances = normal(rng, 2, 6), 3 * uniform(rng, 2, 6) * flags(rng, 2, 6)
+    yield Case("variances of 0", (means[0], variances[0], means[1], variances[1]))
+
+
+def cases_entropy_of_classes(rng: torch.Generator) -> Iterator[Case]:
+    """Draw classes, few and many."""
+    for stage, count in (
+        ("other classes", 7),
+        ("other classes", 40),
+        ("one image", 1),
+        ("two images", 2),
+    ):
+        yield Case(stage, (whole(rng, 10, count),))
+    yield Case("the last class alone", (torch.full((4,), 9),))
+    yield Case("the first class alone", (torch.zeros(4, dtype=torch.long),))
+
+
+def cases_nearest_distance(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, as many as training images or not."""
+    for stage, images, training, height, width in (
+        ("other sizes", 5, 3, 2, 4),
+        ("other sizes", 2, 6, 3, 1),
+        ("as many images as training images", 4, 4, 3, 3),
+        ("one image", 1, 5, 2, 3),
+        ("one training image", 4, 1, 2, 3),
+    ):
+        seen = normal(rng, images, 1, height, width)
+        yield Case(stage, (seen, normal(rng, training, 1, height, width)))
+    training = uniform(rng, 3, 1, 2, 2)
+    yield Case("copies", (training[[2, 0]], training))
+
+
+def cases_projection_logit(rng: torch.Generator) -> Iterator[Case]:
+    """Draw features, labels and weights; a loss must reach all three."""
+    for stage, batch, size, classes in (
+        ("other sizes", 6, 3, 4),
+        ("other sizes", 2, 5, 2),
+        ("sizes that are equal", 3, 3, 3),
+        ("a batch of 1", 1, 4, 3),
+        ("one feature", 4, 1, 3),
+    ):
+        features, psi, embedding = (
+            normal(rng, *shape).requires_grad_()
+            for shape in ((batch, size), (size,), (classes, size))
+        )
+        yield Case(stage, (features, whole(rng, classes, batch), psi, embedding))
+
+
+def cases_spherical_point(rng: torch.Generator) -> Iterator[Case]:
+    """Draw vectors of equal and of unequal length, acute and obtuse; equal ones, too."""
+    for stage, size, share in (
+        ("other vectors", 3, 0.3),
+        ("other vectors", 10, 0.8),
+        ("other vectors", 2, 0.5),
+        ("share 0 and share 1", 4, 0.0),
+        ("share 0 and share 1", 4, 1.0),
+    ):
+        start, end = normal(rng, 2, size)
+        yield Case(stage, (start, end, share), 1e-3)
+    start, end = torch.tensor([2.0, 1.0, 0.0]), torch.tensor([-1.5, 1.0, 0.3])
+    yield Case("more than a right angle", (start, end, 0.4), 1e-3)
+    # Rounding can give a vector a cosine with itself that is above 1: no angle has it.
+    many = normal(rng, 400, 5)
+    above = [v for v in many if (v @ v) / (v.norm() * v.norm()) > 1]
+    for vector in [*above[:3], torch.tensor([0.0, 3.0])]:
+        yield Case("equal vectors", (vector, vector.clone(), 0.3), 1e-3)
+
+
 EXERCISES = (
     Exercise(
         "05.1",
@@ -263,6 +350,7 @@ EXERCISES = (
         ),
         frechet_diagonal,
         "you have the score without its matrix root, and can see what each term punishes",
+        cases=cases_frechet_diagonal,
     ),
     Exercise(
         "05.2",
@@ -274,6 +362,7 @@ EXERCISES = (
         ),
         entropy_of_classes,
         "a histogram has become one number, and missing classes do no harm to it",
+        cases=cases_entropy_of_classes,
     ),
     Exercise(
         "05.3",
@@ -285,6 +374,7 @@ EXERCISES = (
         ),
         nearest_distance,
         "with this you can look for copies in any set of pictures",
+        cases=cases_nearest_distance,
     ),
     Exercise(
         "05.4",
@@ -296,6 +386,7 @@ EXERCISES = (
         ),
         projection_logit,
         "the discriminator can now say: a fine 7, but I was promised a 3",
+        cases=cases_projection_logit,
     ),
     Exercise(
         "05.5",
@@ -307,5 +398,6 @@ EXERCISES = (
         ),
         spherical_point,
         "every step of your walk has a length that the generator has seen in training",
+        cases=cases_spherical_point,
     ),
 )

@@ -1,12 +1,21 @@
 """Exercises of notebook 08: soft backup, all-action target, what D was shown, path correction."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    flags,
+    normal,
+    uniform,
+)
 
 
 def _named(given: Tensor, known: dict[str, Tensor | float], otherwise: str) -> None:
@@ -290,6 +299,72 @@ def _greedy(children: Sequence[Sequence[int]], reward: Tensor, parents: Sequence
     return values
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_soft_backup(rng: torch.Generator) -> Iterator[Case]:
+    """Draw states of which some actions end the episode."""
+    for stage, states, actions, temperature, discount in (
+        ("other states", 5, 3, 0.7, 0.9),
+        ("other states", 2, 6, 2.0, 0.5),
+        ("as many states as actions", 3, 3, 1.0, 1.0),
+        ("one state", 1, 4, 0.3, 0.9),
+        ("one action", 4, 1, 0.3, 0.9),
+        ("γ = 0", 3, 2, 0.5, 0.0),
+        ("a low temperature", 3, 4, 0.01, 0.9),
+    ):
+        reward, value = normal(rng, 2, states, actions)
+        ends = flags(rng, states, actions)
+        yield Case(stage, (reward, value, ends, temperature, discount))
+
+
+def cases_all_action_target(rng: torch.Generator) -> Iterator[Case]:
+    """Draw samplers and logits, near 0 and far from it."""
+    for stage, states, actions, scale in (
+        ("other states", 5, 3, 1.0),
+        ("other states", 2, 6, 3.0),
+        ("as many states as actions", 4, 4, 1.0),
+        ("one state", 1, 4, 1.0),
+        ("one action", 3, 1, 1.0),
+        ("logits far from 0", 3, 4, 200.0),
+    ):
+        log_q = normal(rng, states, actions).log_softmax(1)
+        yield Case(stage, (log_q, scale * normal(rng, states, actions)))
+
+
+def cases_log_q_shown(rng: torch.Generator) -> Iterator[Case]:
+    """Draw Q-values, temperatures, and ε with both ends."""
+    for stage, states, actions, temperature, epsilon in (
+        ("other states", 5, 3, 0.7, 0.1),
+        ("other states", 2, 6, 2.0, 0.6),
+        ("as many states as actions", 4, 4, 1.0, 0.5),
+        ("one state", 1, 4, 0.5, 0.2),
+        ("one action", 3, 1, 0.5, 0.2),
+        ("ε = 0 and ε = 1", 3, 4, 0.5, 0.0),
+        ("ε = 0 and ε = 1", 3, 4, 0.5, 1.0),
+        ("Q-values far from 0", 3, 4, 0.001, 0.0),
+        ("Q-values far from 0", 3, 4, 0.001, 0.3),
+    ):
+        yield Case(stage, (normal(rng, states, actions), temperature, epsilon))
+
+
+def cases_graph_values(rng: torch.Generator) -> Iterator[Case]:
+    """Draw graphs whose states have several parents, or one."""
+    for size in (5, 8):
+        children = [
+            [c for c in range(s + 1, size) if flags(rng, 1).item()] for s in range(size - 1)
+        ]
+        children = [row or [size - 1] for row in children] + [[]]
+        reward = normal(rng, size).double()
+        yield Case("other graphs", (children, reward))
+        reward = torch.where(uniform(rng, size) < 0.4, -math.inf, reward)
+        reward[-1] = 0.5
+        yield Case("states where one may not stop", (children, reward))
+    yield Case("one state", ([[]], normal(rng, 1).double()))
+    yield Case("states that lead nowhere", ([[], [2], []], normal(rng, 3).double()))
+    yield Case("large rewards", ([[1, 2], [2], []], 500 + 500 * normal(rng, 3).double()))
+
+
 EXERCISES = (
     Exercise(
         "08.1",
@@ -301,6 +376,7 @@ EXERCISES = (
         ),
         soft_backup,
         "with this line, sixteen times, you can compute V of any 4 × 4 picture",
+        cases=cases_soft_backup,
     ),
     Exercise(
         "08.2",
@@ -312,6 +388,7 @@ EXERCISES = (
         ),
         all_action_target,
         "this is the target with which notebook 09 learns to draw digits",
+        cases=cases_all_action_target,
     ),
     Exercise(
         "08.3",
@@ -324,6 +401,7 @@ EXERCISES = (
         ),
         log_q_shown,
         "this is what `DQNGAN.log_q` returns",
+        cases=cases_log_q_shown,
     ),
     Exercise(
         "08.4",
@@ -336,5 +414,6 @@ EXERCISES = (
         ),
         graph_values,
         "V of the first state is log Σ e^R, as if it were a tree",
+        cases=cases_graph_values,
     ),
 )

@@ -1,13 +1,22 @@
 """Exercises of notebook 09: tokens, the prefix discriminator, its targets, chances of pictures."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    normal,
+    whole,
+)
 
 
 def nearest_patches(patches: Tensor, codebook: Tensor) -> Tensor:
@@ -169,6 +178,64 @@ def check_picture_log_probability(answer: Callable[[Tensor, Tensor], Tensor]) ->
         )
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_nearest_patches(rng: torch.Generator) -> Iterator[Case]:
+    """Draw patches and codebooks of several sizes."""
+    for stage, patches, size, pixels in (
+        ("other sizes", 7, 4, 5),
+        ("other sizes", 3, 9, 2),
+        ("sizes that are equal", 4, 4, 4),
+        ("one patch", 1, 5, 4),
+        ("a codebook of one", 3, 1, 4),
+    ):
+        yield Case(stage, (normal(rng, patches, pixels), normal(rng, size, pixels)))
+    codebook = normal(rng, 5, 4)
+    yield Case("patches of the codebook", (codebook[[3, 0, 4]], codebook))
+
+
+def cases_prefix_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw logits and actions; the discriminator must learn from both parts."""
+    for stage, real, fake, actions, steps, scale in (
+        ("other sizes", 4, 2, 3, 5, 1.0),
+        ("other sizes", 2, 6, 5, 3, 1.0),
+        ("sizes that are equal", 3, 3, 3, 3, 1.0),
+        ("one episode of one step", 1, 1, 4, 1, 1.0),
+        ("logits far from 0", 3, 2, 3, 2, 200.0),
+    ):
+        arguments = []
+        for count in (real, fake):
+            logits = scale * normal(rng, count, actions, steps)
+            arguments += [logits.requires_grad_(), whole(rng, actions, count, steps)]
+        yield Case(stage, tuple(arguments))
+
+
+def cases_all_action_target(rng: torch.Generator) -> Iterator[Case]:
+    """Draw samplers and logits, near 0 and far from it."""
+    for stage, batch, actions, steps, scale in (
+        ("other sizes", 4, 2, 3, 1.0),
+        ("sizes that are equal", 3, 3, 3, 1.0),
+        ("one episode of one step", 1, 5, 1, 1.0),
+        ("logits far from 0", 2, 3, 4, 200.0),
+    ):
+        log_q = normal(rng, batch, actions, steps).log_softmax(1)
+        yield Case(stage, (log_q, scale * normal(rng, batch, actions, steps)))
+
+
+def cases_picture_log_probability(rng: torch.Generator) -> Iterator[Case]:
+    """Draw Q-values and pictures of several sizes."""
+    for stage, batch, actions, steps, scale in (
+        ("other sizes", 4, 2, 3, 1.0),
+        ("other sizes", 2, 5, 4, 1.0),
+        ("sizes that are equal", 3, 3, 3, 1.0),
+        ("one picture of one step", 1, 5, 1, 1.0),
+        ("Q-values far from 0", 2, 3, 4, 200.0),
+    ):
+        q_values = scale * normal(rng, batch, actions, steps)
+        yield Case(stage, (q_values, whole(rng, actions, batch, steps)))
+
+
 EXERCISES = (
     Exercise(
         "09.1",
@@ -180,6 +247,7 @@ EXERCISES = (
         ),
         nearest_patches,
         "a picture is now a short list of whole numbers, and a DQN can choose whole numbers",
+        cases=cases_nearest_patches,
     ),
     Exercise(
         "09.2",
@@ -191,6 +259,7 @@ EXERCISES = (
         ),
         prefix_loss,
         "sixteen questions a picture, not one: that is where the dense signal comes from",
+        cases=cases_prefix_loss,
     ),
     Exercise(
         "09.3",
@@ -202,6 +271,7 @@ EXERCISES = (
         ),
         all_action_target,
         "all actions are taught at once, by a discriminator that only ever saw the ones taken",
+        cases=cases_all_action_target,
     ),
     Exercise(
         "09.4",
@@ -213,5 +283,6 @@ EXERCISES = (
         ),
         picture_log_probability,
         "your Q-network can say how likely any picture is. The generator of a GAN cannot.",
+        cases=cases_picture_log_probability,
     ),
 )

@@ -1,12 +1,23 @@
 """Exercises of notebook 11: pixels that are agents."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    flags,
+    normal,
+    uniform,
+    whole,
+)
 
 
 def _compare(given: Tensor, expected: Tensor, known: Mapping[str, Tensor], otherwise: str) -> None:
@@ -261,6 +272,75 @@ def check_neighbour_targets(answer: Callable[..., Tensor]) -> None:
     _compare(given, targets(mean), known, "some targets are wrong; try one pixel in a corner")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_reward_map(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, a single pixel among them."""
+    for stage, batch, height, width in (
+        ("other sizes", 3, 2, 4),
+        ("one picture", 1, 3, 2),
+        ("one row", 2, 1, 3),
+        ("one column", 2, 3, 1),
+        ("one pixel", 1, 1, 1),
+    ):
+        before, after, original = uniform(rng, 3, batch, 1, height, width)
+        yield Case(stage, (before, after, original, 1 + 30 * uniform(rng, 1).item()))
+
+
+def cases_oracle_actions(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, and several counts of actions."""
+    for stage, batch, actions, height, width in (
+        ("other sizes", 2, 5, 3, 4),
+        ("one picture", 1, 3, 2, 2),
+        ("one row", 2, 4, 1, 3),
+        ("one column", 3, 2, 4, 1),
+        ("one action", 2, 1, 2, 3),
+    ):
+        results = uniform(rng, batch, actions, height, width)
+        yield Case(stage, (results, uniform(rng, batch, 1, height, width)))
+
+
+def cases_side_seen(rng: torch.Generator) -> Iterator[Case]:
+    """Draw stacks of convolutions with kernels of 1 to 7 taps."""
+    for layers, kernel in ((4, 3), (2, 5), (3, 7)):
+        dilations = (1 + whole(rng, 6, layers)).tolist()
+        yield Case("other stacks", (tuple(dilations), kernel))
+    yield Case("kernels of one tap", ((2, 4), 1))
+    yield Case("one convolution", ((3,), 5))
+
+
+def cases_map_targets(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, rewards and values of both signs."""
+    for stage, batch, actions, height, width, discount in (
+        ("other sizes", 4, 3, 2, 5, 0.9),
+        ("one picture", 1, 4, 3, 2, 0.9),
+        ("one row", 3, 2, 1, 4, 0.9),
+        ("one column", 3, 2, 4, 1, 0.9),
+        ("γ = 0 and γ = 1", 2, 3, 2, 2, 0.0),
+        ("γ = 0 and γ = 1", 2, 3, 2, 2, 1.0),
+    ):
+        next_q = normal(rng, batch, actions, height, width)
+        ends = flags(rng, batch)
+        yield Case(stage, (normal(rng, batch, height, width), ends, next_q, discount))
+
+
+def cases_neighbour_targets(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures of several shapes, both ends of the share and of γ."""
+    for stage, batch, height, width, discount, share in (
+        ("other sizes", 3, 4, 5, 0.9, 0.3),
+        ("one picture", 1, 3, 4, 0.9, 0.6),
+        ("one row", 2, 1, 4, 0.9, 0.5),
+        ("one column", 2, 3, 1, 0.9, 0.5),
+        ("share 0 and share 1", 2, 3, 3, 0.9, 0.0),
+        ("share 0 and share 1", 2, 3, 3, 0.9, 1.0),
+        ("γ = 0 and γ = 1", 2, 3, 3, 0.0, 0.5),
+        ("γ = 0 and γ = 1", 2, 3, 3, 1.0, 0.5),
+    ):
+        reward, value = normal(rng, 2, batch, height, width)
+        yield Case(stage, (reward, flags(rng, batch), value, discount, share))
+
+
 EXERCISES = (
     Exercise(
         "11.1",
@@ -272,6 +352,7 @@ EXERCISES = (
         ),
         reward_map,
         "added up over an episode these rewards give the whole fall of the squared error",
+        cases=cases_reward_map,
     ),
     Exercise(
         "11.2",
@@ -283,6 +364,7 @@ EXERCISES = (
         ),
         oracle_actions,
         "whoever knows the original needs no learning. The agent must guess these actions.",
+        cases=cases_oracle_actions,
     ),
     Exercise(
         "11.3",
@@ -294,6 +376,7 @@ EXERCISES = (
         ),
         side_seen,
         "dilations let a small network look far",
+        cases=cases_side_seen,
     ),
     Exercise(
         "11.4",
@@ -305,6 +388,7 @@ EXERCISES = (
         ),
         map_targets,
         "a broadcast that goes along the wrong dimension raises no error when the sizes agree",
+        cases=cases_map_targets,
     ),
     Exercise(
         "11.5",
@@ -316,5 +400,6 @@ EXERCISES = (
         ),
         neighbour_targets,
         "this is PixelRL's idea that a pixel should care for its neighbours",
+        cases=cases_neighbour_targets,
     ),
 )

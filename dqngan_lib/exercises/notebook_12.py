@@ -1,12 +1,23 @@
 """Exercises of notebook 12: holes, a discriminator for pixels, and walks through noise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    flags,
+    normal,
+    perceptron,
+    uniform,
+    whole,
+)
 
 
 def _compare(given: Tensor, expected: Tensor, known: Mapping[str, Tensor], otherwise: str) -> None:
@@ -256,6 +267,82 @@ def check_uphill(answer: Callable[..., Tensor]) -> None:
     _compare(given.double(), noise + step, known, "some walkers do not go straight uphill")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_relax(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, and holes at random."""
+    for stage, batch, height, width in (
+        ("other sizes", 3, 4, 6),
+        ("one picture", 1, 5, 3),
+        ("one row", 2, 1, 5),
+        ("one column", 2, 4, 1),
+        ("one pixel", 1, 1, 1),
+    ):
+        shape = (batch, 1, height, width)
+        yield Case(stage, (normal(rng, *shape), flags(rng, *shape)))
+    picture, nothing = normal(rng, 2, 1, 3, 3), torch.zeros(2, 1, 3, 3, dtype=torch.bool)
+    yield Case("no hole, or nothing else", (picture, nothing))
+    yield Case("no hole, or nothing else", (picture, ~nothing))
+
+
+def cases_nearest_by_known(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, fewer or more than the training pictures."""
+    for stage, batch, training, height, width in (
+        ("other sizes", 3, 6, 3, 4),
+        ("other sizes", 6, 3, 4, 3),
+        ("one picture", 1, 5, 3, 3),
+        ("one training picture", 4, 1, 3, 3),
+        ("one row", 3, 4, 1, 6),
+    ):
+        shape = (batch, 1, height, width)
+        mask = uniform(rng, *shape) < 0.4
+        mask[..., 0] = False
+        yield Case(stage, (normal(rng, *shape), mask, normal(rng, training, 1, height, width)))
+
+
+class _Judge(nn.Module):
+    """A discriminator of pixels: a convolution over three planes of an observation."""
+
+    def __init__(self, rng: torch.Generator) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(normal(rng, 1, 4, 3, 3))
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return functional.conv2d(seen, self.kernel, padding=1).squeeze(1).tanh()
+
+
+def cases_critic_bonus(rng: torch.Generator) -> Iterator[Case]:
+    """Draw discriminators and observations that are not square."""
+    for stage, batch, height, width in (
+        ("other sizes", 4, 2, 5),
+        ("one picture", 1, 3, 2),
+        ("one row", 2, 1, 4),
+        ("one column", 2, 4, 1),
+    ):
+        now, after = normal(rng, 2, batch, 4, height, width)
+        now[:, 2] = after[:, 2] = flags(rng, batch, height, width).float()
+        now[:, 1] = after[:, 1]
+        yield Case(stage, (_Judge(rng), now, after, 0.2 + uniform(rng, 1).item()))
+
+
+def cases_uphill(rng: torch.Generator) -> Iterator[Case]:
+    """Draw classifiers and walkers; the classifier's weights may be frozen."""
+    for stage, walkers, size, classes in (
+        ("other walkers", 5, 3, 4),
+        ("other walkers", 2, 6, 3),
+        ("sizes that are equal", 3, 3, 3),
+        ("one walker", 1, 4, 3),
+        ("a frozen generator", 3, 4, 5),
+    ):
+        network = nn.Sequential(perceptron(rng, size, 5, classes), nn.LogSoftmax(1))
+        network.requires_grad_(stage != "a frozen generator")
+        target = whole(rng, classes, walkers)
+        yield Case(
+            stage, (network, normal(rng, walkers, size), target, 0.1 + uniform(rng, 1).item())
+        )
+
+
 EXERCISES = (
     Exercise(
         "12.1",
@@ -268,6 +355,7 @@ EXERCISES = (
         ),
         relax,
         "repeated often enough, this step ends at the harmonic fill: a rubber sheet at rest",
+        cases=cases_relax,
     ),
     Exercise(
         "12.2",
@@ -280,6 +368,7 @@ EXERCISES = (
         ),
         nearest_by_known,
         "simple as it is, this is a strong rival: it never draws a stroke that no digit has",
+        cases=cases_nearest_by_known,
     ),
     Exercise(
         "12.3",
@@ -291,6 +380,7 @@ EXERCISES = (
         ),
         critic_bonus,
         "it is computed when a transition is drawn, so it is always today's opinion",
+        cases=cases_critic_bonus,
     ),
     Exercise(
         "12.4",
@@ -303,5 +393,6 @@ EXERCISES = (
         ),
         uphill,
         "this is all that the rival of the DQN does; it needs a gradient at every step",
+        cases=cases_uphill,
     ),
 )

@@ -1,11 +1,11 @@
 """Exercises of notebook 14: the best colour, what strokes gain, a palette."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import Case, Exercise, Wrong, close, expect_tensor, flags, uniform
 
 
 def name_mistake(given: Tensor, known: dict[str, Tensor], otherwise: str) -> None:
@@ -199,6 +199,48 @@ def check_palette_colour(answer: Callable[..., Tensor]) -> None:
     )
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_stroke_colour(rng: torch.Generator) -> Iterator[Case]:
+    """Draw patches and masks; some of the colours must be cut off at 0 and at 1."""
+    for stage, pixels in (("other patches", 6), ("other patches", 3), ("one pixel", 1)):
+        for _ in range(3):
+            canvas, target = uniform(rng, 2, 3, pixels)
+            yield Case(stage, (canvas, target, 0.05 + 0.95 * uniform(rng, pixels)))
+    canvas, target = uniform(rng, 2, 3, 8)
+    mask = flags(rng, 8).float()
+    mask[3] = 1.0
+    yield Case("cover of 0 and 1", (canvas, target, mask))
+
+
+def cases_colour_gains(rng: torch.Generator) -> Iterator[Case]:
+    """Draw patches and strokes of several counts."""
+    for stage, strokes, pixels in (
+        ("other sizes", 4, 6),
+        ("other sizes", 2, 9),
+        ("sizes that are equal", 3, 3),
+        ("one stroke", 1, 5),
+        ("one pixel", 4, 1),
+    ):
+        canvas, target = uniform(rng, 2, 3, pixels)
+        yield Case(stage, (canvas, target, 0.05 + 0.95 * uniform(rng, strokes, pixels)), 1e-3)
+
+
+def cases_palette_colour(rng: torch.Generator) -> Iterator[Case]:
+    """Draw colours and palettes of several counts."""
+    for stage, colours, size in (
+        ("other sizes", 6, 4),
+        ("other sizes", 3, 8),
+        ("sizes that are equal", 3, 3),
+        ("one colour", 1, 5),
+        ("a palette of one", 4, 1),
+    ):
+        yield Case(stage, (uniform(rng, colours, 3), uniform(rng, size, 3)))
+    palette = uniform(rng, 5, 3)
+    yield Case("colours of the palette", (palette[[4, 1, 1]], palette))
+
+
 EXERCISES = (
     Exercise(
         "14.1",
@@ -210,6 +252,7 @@ EXERCISES = (
         ),
         stroke_colour,
         "one action less to learn: the colour follows from the place",
+        cases=cases_stroke_colour,
     ),
     Exercise(
         "14.2",
@@ -222,6 +265,7 @@ EXERCISES = (
         ),
         colour_gains,
         "this is the search that the agent is measured against",
+        cases=cases_colour_gains,
     ),
     Exercise(
         "14.3",
@@ -233,5 +277,6 @@ EXERCISES = (
         ),
         palette_colour,
         "under a fixed mask the error grows with this distance: nearest is best",
+        cases=cases_palette_colour,
     ),
 )
