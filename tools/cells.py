@@ -139,7 +139,7 @@ def _pieces(source: str) -> list[str]:
     if _is_python(source):
         return [source]
     lines = source.splitlines(keepends=True)
-    margin = re.compile(r"(?!elif\b|else\b|except\b|finally\b)[^\s#)\]}]")
+    margin = re.compile(r"(?!elif\b|else\b|except\b|finally\b)[^\s#]")
     cuts = [number for number, line in enumerate(lines) if margin.match(line)]
     if len(cuts) < 2:
         return [source]

@@ -35,7 +35,7 @@ MAX_BYTES_OF_MODULE = 1_000_000
 
 ARCHIVE = re.compile(r"\.(zip|rar|7z|tar|t?gz)$", re.IGNORECASE)
 NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)
-OF_SYSTEM = re.compile(r"\.|~\$|(__MACOSX|__pycache__|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
+OF_SYSTEM = re.compile(r"\.[^.]|~\$|(__MACOSX|__pycache__|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 """Names of files and folders that systems make, not people."""
 
 # mod/assign/classes/downloader.php of Moodle: a folder for each student, or files with the same
@@ -45,7 +45,7 @@ MOODLE = re.compile(
 )
 # lib/content_zipper.rb of Canvas: name, LATE, number of the user, number of the file, file.
 CANVAS = re.compile(
-    r"(?P<name>(?!anon_)[^\W_]+_)?(?P<late>LATE_)?(?P<id>anon_[^\W_]+|\d+)"
+    r"(?P<name>(?!anon_|LATE_)[^\W_]+_)?(?P<late>LATE_)?(?P<id>anon_[^\W_]+|\d+)"
     r"_(\d+_(?P<rest>.+)|(text|link)\.html)$"
 )  # fmt: skip
 
@@ -168,10 +168,10 @@ def _in_folder(folder: Path, parts: tuple[str, ...]) -> Iterator[_Found]:
     try:
         children = sorted(folder.iterdir())
     except OSError as error:
-        yield _Found(parts, problem=f"the folder cannot be opened: {error.strerror}")
+        yield _Found((*parts, ""), problem=f"the folder cannot be opened: {error.strerror}")
         return
     if parts and not children:
-        yield _Found(parts, problem="the folder is empty")
+        yield _Found((*parts, ""), problem="the folder is empty")
     for path in children:
         here = (*parts, path.name)
         try:
