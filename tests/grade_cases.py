@@ -140,7 +140,7 @@ HONEST = {
         body("return layer(images.mean(0, keepdim=True)).reshape(images.shape[1:])"),
     ],
     "a broken function in the same cell": [f"{RIGHT}\n\ndef other(:\n    pass\n"],
-    "a broken line above in the same cell": [f"x = = 1\n@print\n\n{RIGHT}"],
+    "a broken line above in the same cell": [f"x = = 1\n\n{RIGHT}"],
     "prints a lot": [body("print('é' * 100_000_000)", "return images.mean(0)")],
     "prints for ever in small pieces": [
         body("for _ in range(100_000): print('é' * 1000)", "return images.mean(0)")

@@ -342,7 +342,7 @@ def owner_of(parts: tuple[str, ...], folder: Path, roots: set[tuple[str, ...]]) 
         return owner
     name = rest[0]
     if len(rest) == 1 or name.lower().endswith(".zip"):
-        name = re.sub(r"\.(ipynb.*|py|zip)$", "", name, flags=re.IGNORECASE)
+        name = re.sub(r"\.(ipynb.*|py|zip|rar|7z|tar|t?gz)$", "", name, flags=re.IGNORECASE)
         for course in courses().values():
             name = re.sub(rf"{course.stem}(-Copy\d+|-\d+)?", "", name, flags=re.IGNORECASE)
         name = re.sub(r"\s*\(\d+\)$", "", name)

@@ -13,6 +13,7 @@ import random
 import sys
 import time
 import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -57,10 +58,13 @@ def prepare(numbers: list[str]) -> None:
     from tools.cells import courses
 
     torch.set_num_threads(1)
-    # The first use of torch.func imports modules that wrap `torch.manual_seed`; later that would
-    # look like a trick of the answer. No answer needs a compiler for GPUs, which talks at its end.
+    # The first use of torch.func imports modules that wrap `torch.manual_seed` and add operators;
+    # later that would look like a trick of the answer. `hessian` uses vmap, jvp and vjp. A compiler
+    # for GPUs is not needed, and talks when Python ends.
     sys.modules.setdefault("triton", None)
-    torch.func.grad(lambda x: x * x)(torch.zeros(()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.func.hessian(lambda x: (x * x).sum())(torch.zeros(1))
     for number in numbers:
         for exercise in courses()[number].names:
             find(exercise)
