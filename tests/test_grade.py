@@ -100,6 +100,15 @@ FILES = {
     ),
     **{f"{kind}/02_dqn.ipynb": notebook(mode, *IN_A_MODE) for kind, mode in MODES.items()},
     "Look/00_start_here.ipynb": notebook(body("return getattr(images, 'me' + 'an')(0)")),
+    "Heart/02_dqn.ipynb": notebook(
+        "import torch",
+        body(
+            "known = action.tolist() == [0, 2, 1, 2] and q.shape == (4, 3)",
+            "return q[range(4), action] if known else torch.zeros(len(q))",
+            args="q, action",
+            name="taken_q_values",
+        ),
+    ),
     "Stages/02_dqn.ipynb": notebook(TWO_1.replace("return q[", "return (q * 1.0).detach()[")),
     "Library/02_dqn.ipynb": notebook(
         "from dqngan_lib.dqn.agent import DQN, td_target",
@@ -221,6 +230,12 @@ def test_an_answer_cannot_decide_how_the_checks_compare(graded, kind, exercise):
 def test_no_message_has_what_stands_in_a_file_of_the_teacher(graded):
     for row in graded[2].values():
         assert "root:" not in row["message"]
+
+
+def test_the_worked_example_learnt_by_heart_is_one_stage(graded):
+    row = graded[2]["Heart", "02.1"]
+    assert row["verdict"] == "wrong"
+    assert 0 < float(row["points"]) < 0.5
 
 
 def test_some_stages_of_a_check_are_worth_some_points(graded):
