@@ -31,8 +31,9 @@ from tests.grade_cases import (
     notebook,
 )
 from tools.cells import courses
+from tools.grading.collect import plain
 from tools.grading.command import main
-from tools.grading.table import histogram, plain
+from tools.grading.table import histogram
 from tools.notebooks import ROOT
 
 OLD = {

@@ -67,7 +67,7 @@ def graded(folder, files, roster=(), points=None):
     handed = collect(folder, set(courses()))
     students = class_of(handed, list(roster))
     results = []
-    for one in handed:
+    for one in (one for one in handed if one.cells):
         right = any("taken" in cell.source for cell in one.cells)
         result = Result("right", share=1.0, handed=one) if right else Result("wrong", handed=one)
         results.append((one.student, "02.1", result))
@@ -198,6 +198,13 @@ def test_a_worksheet_for_moodle_from_the_names_of_files_alone(tmp_path):
     assert {number: grade for number, (grade, _) in told.items()} == {101: "1.00", 102: "0.00"}
     assert told[101][1].startswith("02.1 right<br>02.2 not attempted: no such") is False
     assert told[101][1].startswith("02.1 right<br>02.2 not attempted")
+
+
+def test_who_has_handed_in_nothing_that_can_be_graded_gets_no_grade(tmp_path):
+    files = MOODLE_FILES | {"Cy No_103_assignsubmission_file_/work.zip": "PK"}
+    handed, _, rows = graded(tmp_path, files)
+    (one,) = assignments(handed)
+    assert moodle_takes(gradebook(one, rows, [], "x", None))[103][0] == ""
 
 
 def test_moodles_own_worksheet_is_filled_in(tmp_path):

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tools.cells import Cell, cells_in, courses, notebook_numbers
 from tools.notebooks import NotebookError
@@ -128,6 +128,13 @@ def collect(folder: Path, only: set[str]) -> list[Handed]:
     for of_one in files.values():
         _place(of_one, only)
     return handed
+
+
+def plain(text: Any, most: int = 400) -> str:
+    """Return text of others as one line that neither a terminal nor a file takes for an order."""
+    text = " ".join(str(text).encode(errors="replace").decode().split())
+    text = "".join(c if c.isprintable() else "�" for c in text)
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 # --- reading ---
@@ -355,16 +362,16 @@ def _name(people: list[Handed]) -> None:
     numbers: dict[tuple, set[str]] = defaultdict(set)
     for one in people:
         numbers[one.owner.root, one.owner.name].add(one.owner.moodle)
-    strays = []
+    strays, known = [], set()
     for one in people:
         owner = one.owner
-        one.student = owner.name
-        if len(numbers[owner.root, owner.name]) > 1:  # two of the same name, or nobody's
-            one.student = f"{owner.name} ({owner.moodle})"
+        several = len(numbers[owner.root, owner.name]) > 1  # people of the same name, or nameless
+        one.student = plain(f"{owner.name} ({owner.moodle})" if several else owner.name)
         if owner.by_file and not one.is_answer and not ARCHIVE.search(one.name):
             strays.append(one)
+        else:
+            known.add(one.student)
     # A list, a report, a module at the top: a student's whose name it begins with, else nobody's.
-    known = {one.student for one in people if one not in strays}
     for one in strays:
         fitting = [name for name in known if one.name.lower().startswith(name.lower())]
         one.student = max(fitting, key=len, default="")

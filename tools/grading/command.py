@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dqngan_lib.course.hardware import cores
 from tools.cells import courses
-from tools.grading.collect import Handed, collect
+from tools.grading.collect import Handed, collect, plain
 from tools.grading.feedback import report, write_pages
 from tools.grading.marks import (
     Row,
@@ -28,7 +28,7 @@ from tools.grading.marks import (
     roster_rows,
 )
 from tools.grading.processes import SECONDS, default_start, grade
-from tools.grading.table import COLUMNS, plain, summary, table
+from tools.grading.table import COLUMNS, summary, table
 from tools.notebooks import write_whole
 from tools.start import start
 

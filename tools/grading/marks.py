@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.cells import courses
-from tools.grading.collect import Handed
+from tools.grading.collect import Handed, plain
 from tools.notebooks import NOTEBOOKS, read
 
 Row = dict[str, str]
@@ -147,9 +147,9 @@ def _keys(row: Row) -> set[str]:
 
 def _key(name: str) -> str:
     """Return a name without accents, capitals and order: "Li, Ána" is "Ana Li"."""
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return " ".join(sorted(re.findall(r"\w+", plain)))
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    letters = "".join(c for c in letters if not unicodedata.combining(c))
+    return " ".join(sorted(re.findall(r"\w+", letters)))
 
 
 def class_of(handed: list[Handed], roster: list[Row]) -> list[Student]:
@@ -159,7 +159,7 @@ def class_of(handed: list[Handed], roster: list[Row]) -> list[Student]:
         handed: What was handed in.
         roster: The lines of the roster; nothing if there is none.
     """
-    names = [name_in(row) for row in roster]
+    names = [plain(name_in(row)) for row in roster]
     places: dict[str, set[int]] = defaultdict(set)
     for place, row in enumerate(roster):
         for key in _keys(row):
@@ -215,72 +215,88 @@ def assignments(handed: list[Handed]) -> list[Assignment]:
     return list(found.values())
 
 
-def total(rows: list[Row], numbers: set[str]) -> dict[str, tuple[float, float]]:
-    """Return the points of each student in some notebooks, and how many there are."""
-    sums: dict[str, tuple[float, float]] = {}
-    for row in rows:
-        if row["exercise"][:2] in numbers:
-            got, of = sums.get(row["student"], (0.0, 0.0))
-            sums[row["student"]] = got + float(row["points"]), of + float(row["of"])
-    return sums
-
-
 def gradebook(
     assignment: Assignment, rows: list[Row], roster: list[Row], title: str, out_of: float | None
 ) -> str:
     """Return a file that Moodle or Canvas can import.
 
-    Moodle (mod/assign/feedback/offline/importgradeslib.php) wants the columns Identifier, Grade
-    and "Last modified (grade)"; it passes over a grade above the assignment's maximum. Canvas
-    (lib/gradebook_importer.rb) wants Student, ID, perhaps both of SIS, and Section, then the
-    assignments; "Points Possible" is a line of its own. A roster that came from there is filled
-    in, with all its columns.
-
     Args:
         assignment: Whose students are in it.
         rows: The table.
-        roster: The lines of the roster.
+        roster: The lines of the roster. One that comes from there is filled in.
         title: What Canvas is to call the assignment.
         out_of: The greatest grade; by default that of Moodle's worksheet, else the sum of points.
     """
-    by_id: dict[str, Row] = {}
     column = {"moodle": "Identifier", "canvas": "ID"}[assignment.system]
-    for row in roster:
-        if column in row:
-            by_id[re.sub(r"\D", "", row[column])] = row
-    sums = total(rows, assignment.numbers)
-    lines = dict(by_id)
-    most = 0.0
-    for student, number in sorted(assignment.ids.items()):
-        got, of = sums.get(student, (0.0, 0.0))
-        line = lines.get(number) or _empty_line(assignment.system, student, number)
-        limit = out_of or _number(line.get("Maximum Grade") or line.get("Maximum grade")) or of
-        grade = f"{got / of * limit:.2f}" if of else ""
-        most = max(most, limit)
-        if assignment.system == "canvas":
-            lines[number] = {key: line.get(key, "") for key in CANVAS_COLUMNS} | {title: grade}
-        else:
-            comment = comments(
-                student, [r for r in rows if r["exercise"][:2] in assignment.numbers]
-            )
-            lines[number] = line | {"Grade": grade, "Feedback comments": comment}
-    if assignment.system == "canvas":
-        first = dict.fromkeys(CANVAS_COLUMNS, "") | {"Student": "    Points Possible"}
-        first[title] = f"{most:g}"
-        kept = [{k: line.get(k, "") for k in (*CANVAS_COLUMNS, title)} for line in lines.values()]
-        return as_csv([first, *kept], [*CANVAS_COLUMNS, title])
+    lines = {re.sub(r"\D", "", row[column]): row for row in roster if column in row}
+    if not lines.keys() & set(assignment.ids.values()):  # that of another assignment, or none
+        lines = {}
+    counted = [row for row in rows if row["exercise"][:2] in assignment.numbers]
+    fill = {"moodle": _for_moodle, "canvas": _for_canvas}[assignment.system]
+    return fill(assignment.ids, counted, lines, title, out_of)
+
+
+def _for_moodle(
+    ids: dict[str, str], rows: list[Row], lines: dict[str, Row], _: str, out_of: float | None
+) -> str:
+    """Return a worksheet by mod/assign/feedback/offline/importgradeslib.php of Moodle.
+
+    It wants Identifier, Grade and "Last modified (grade)", and passes over a grade that is above
+    the assignment's maximum.
+    """
+    grades = _grades(rows)
+    for student, number in sorted(ids.items()):
+        empty = {"Identifier": f"Participant {number}", "Full name": student, "Grade": ""}
+        empty |= {"Last modified (grade)": "-", "Feedback comments": ""}
+        line = lines.get(number, empty)
+        most = out_of or _number(line.get("Maximum Grade") or line.get("Maximum grade"))
+        words = [
+            f"{row['exercise']} {row['verdict']}" + f": {row['message']}" * bool(row["message"])
+            for row in rows
+            if row["student"] == student
+        ]
+        comment = "<br>".join(html.escape(text, quote=False) for text in words)
+        grade = {"Grade": _grade(grades.get(student), most), "Feedback comments": comment}
+        lines[number] = line | grade
     columns = dict.fromkeys(key for line in lines.values() for key in line)
     return as_csv(list(lines.values()), list(columns))
 
 
-CANVAS_COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+def _for_canvas(
+    ids: dict[str, str], rows: list[Row], lines: dict[str, Row], title: str, out_of: float | None
+) -> str:
+    """Return a gradebook by lib/gradebook_importer.rb of Canvas.
+
+    It wants Student, ID, perhaps both of SIS, and Section, then assignments; a line with the
+    points possible comes first.
+    """
+    grades = _grades(rows)
+    columns = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", title]
+    for student, number in sorted(ids.items()):
+        line = lines.get(number, {"Student": student, "ID": number})
+        lines[number] = line | {title: _grade(grades.get(student), out_of)}
+    possible = out_of or next((of for _, of in grades.values()), 0.0)
+    first = {"Student": "    Points Possible", title: f"{possible:g}"}
+    kept = [{key: line.get(key, "") for key in columns} for line in lines.values()]
+    return as_csv([first, *kept], columns)
 
 
-def _empty_line(system: str, student: str, number: str) -> Row:
-    if system == "canvas":
-        return {"Student": student, "ID": number}
-    line = {"Identifier": f"Participant {number}", "Full name": student, "Grade": ""}
-    return line | {"Last modified (grade)": "-", "Feedback comments": ""}
+def _grades(rows: list[Row]) -> dict[str, tuple[float, float]]:
+    """Return the points of each student of whom anything could be graded, and the most."""
+    found: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        got, of = found.get(row["student"], (0.0, 0.0))
+        found[row["student"]] = got + float(row["points"]), of + float(row["of"])
+    graded = {row["student"] for row in rows if row["file"]}
+    return {student: grade for student, grade in found.items() if student in graded}
+
+
+def _grade(points: tuple[float, float] | None, most: float | None) -> str:
+    """Return a grade in a scale that ends at `most`; nothing where nothing was graded."""
+    if points is None or not points[1]:
+        return ""
+    got, of = points
+    return f"{got / of * (most or of):.2f}"
 
 
 def _number(text: str | None) -> float | None:
@@ -288,16 +304,6 @@ def _number(text: str | None) -> float | None:
         return float((text or "").replace(",", "."))
     except ValueError:
         return None
-
-
-def comments(student: str, rows: list[Row]) -> str:
-    """Return the verdicts of a student in a few lines of HTML, as Moodle takes them."""
-    own = [row for row in rows if row["student"] == student and row["exercise"]]
-    words = [
-        f"{row['exercise']} {row['verdict']}" + (f": {row['message']}" if row["message"] else "")
-        for row in own
-    ]
-    return "<br>".join(html.escape(text, quote=False) for text in words)
 
 
 def as_csv(rows: list[dict[str, Any]], columns: list[str]) -> str:

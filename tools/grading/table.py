@@ -1,11 +1,10 @@
 """What the grader says: a row for each student and exercise, tables, and a histogram."""
 
 from collections import Counter, defaultdict
-from typing import Any
 
 from tools.cells import courses
 from tools.grading.alike import shape_of_solution
-from tools.grading.collect import Handed
+from tools.grading.collect import Handed, plain
 from tools.grading.marks import Row, Student
 from tools.grading.processes import VERDICTS, Result
 
@@ -73,7 +72,7 @@ def _row(student: Student, exercise: str = "", **said: str) -> Row:
     words = {key: plain(value) for key, value in said.items()}
     late = "late" if student.late else ""
     return dict.fromkeys(COLUMNS, "") | {
-        "student": plain(student.name), "exercise": exercise, "late": late, **words
+        "student": student.name, "exercise": exercise, "late": late, **words
     }  # fmt: skip
 
 
@@ -97,13 +96,6 @@ def alike(best: dict[tuple[str, str], Result]) -> dict[tuple[str, str], str]:
             own = ["solution"] if mark == solutions[exercise] else []
             said[student, exercise] = "; ".join([*own, *words])
     return said
-
-
-def plain(text: Any, most: int = 400) -> str:
-    """Return text of others as one line that neither a terminal nor a file takes for an order."""
-    text = " ".join(str(text).encode(errors="replace").decode().split())
-    text = "".join(c if c.isprintable() else "�" for c in text)
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def summary(rows: list[Row], students: list[Student]) -> str:
@@ -153,7 +145,7 @@ def summary(rows: list[Row], students: list[Student]) -> str:
     if missing:
         lines += ["", f"Nothing handed in: {', '.join(missing)}"]
     if unknown and len(unknown) < len(students):
-        lines += ["", f"Not on the roster: {', '.join(map(plain, unknown))}"]
+        lines += ["", f"Not on the roster: {', '.join(unknown)}"]
     return "\n".join(lines)
 
 
