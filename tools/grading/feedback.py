@@ -64,8 +64,8 @@ def _shown(row: Row) -> dict[str, Any]:
     about = exercises()[row["exercise"]]
     course = courses()[row["exercise"][:2]]
     shown = {**row, "sign": SIGNS[row["verdict"]], "title": about.title, "hint": "", "again": ""}
-    if row["verdict"] != "right":
-        shown["hint"] = hint_after(row["exercise"], row["message"])
+    if row["file"] and row["verdict"] != "right":
+        shown["hint"] = hint_after(row["exercise"], row["message"] * (row["verdict"] == "wrong"))
         shown["again"] = f"notebook {course.stem}, section “{about.section}”"
     return shown
 

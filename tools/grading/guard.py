@@ -45,7 +45,9 @@ def guard(closed: tuple[str, ...], readable: tuple[str, ...]) -> None:
         readable: Folders and files that may be read, beside the answer's own folder and Python's.
     """
     here = os.path.realpath(".")
-    open_to_all = tuple({os.path.realpath(path) for path in (here, *PYTHONS_OWN, *readable)})
+    packages = [path for path in sys.path if path.endswith("-packages")]
+    own = (here, *PYTHONS_OWN, *packages, *readable)
+    open_to_all = tuple({os.path.realpath(path) for path in own})
     realpath, fsdecode, null = os.path.realpath, os.fsdecode, os.devnull
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
     getframe = sys._getframe

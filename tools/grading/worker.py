@@ -6,6 +6,7 @@ time, memory and file size, an empty folder, and what `tools/grading/guard.py` r
 
 import ast
 import contextlib
+import functools
 import json
 import math
 import os
@@ -43,19 +44,28 @@ NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
 
 
 def prepare(numbers: list[str]) -> None:
-    """Import what judging needs, so that each process forked from this one has it at once.
+    """Do what judging needs, so that each process forked from this one has it done.
 
     Args:
         numbers: The notebooks, such as ["01", "02"].
     """
+    _prepare_torch()
+    from dqngan_lib.exercises import find
+    from tools.cells import courses
+
+    for number in numbers:
+        for exercise in courses()[number].names:
+            find(exercise)
+
+
+@functools.cache
+def _prepare_torch() -> None:
+    """Import torch with what it imports later, and close what no answer may use."""
     os.environ.update(ONE_THREAD | NO_GPU | {"COURSE_HEADLESS": "1", "MPLBACKEND": "agg"})
     import IPython.core.inputtransformer2  # noqa: F401
     import torch
     import torch.func
     from torch.nn import functional  # noqa: F401
-
-    from dqngan_lib.exercises import find
-    from tools.cells import courses
 
     torch.set_num_threads(1)
     # The first use of torch.func imports modules that wrap `torch.manual_seed` and add operators;
@@ -65,9 +75,8 @@ def prepare(numbers: list[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.func.hessian(lambda x: (x * x).sum())(torch.zeros(1))
-    for number in numbers:
-        for exercise in courses()[number].names:
-            find(exercise)
+    keep_torch()
+    without_gpu()
 
 
 def run(request: dict[str, Any]) -> NoReturn:
@@ -154,8 +163,6 @@ def _judge_all(request: dict[str, Any], results: int) -> None:
     # `judge` finds an exercise by importing its module, and that is no longer possible soon.
     exercises.find = {name: exercises.find(name) for name, *_ in todo}.__getitem__
     judge, count = exercises.judge, exercises.stages
-    keep_torch()
-    without_gpu()
     things = list(watched(exercises))
     before, put_back = values(things), keep_builtins()
     checks = str(Path(exercises.__file__).parent)
