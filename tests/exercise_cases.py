@@ -31,7 +31,7 @@ def exercise_tests(
     class TestExercises:
         """The tests."""
 
-        wrong_answers = wrong  # for docs/teaching.md
+        wrong_answers, right_answers = wrong, right  # for docs/teaching.md, and other tests
 
         def test_enough_answers(self) -> None:
             """Every exercise has five wrong answers and two right ones, and hints."""

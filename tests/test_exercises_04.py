@@ -204,9 +204,9 @@ R1_WRONG = {
     "differentiate the *sum*": lambda c, x: _r1(c, x, mean=True),
     "(‖∇D‖ − 1)²": lambda c, x: (_gradient(c, x).norm(dim=1) - 1).square().mean(),
     "penalises the outputs": lambda c, x: 0.5 * c(x).square().mean(),
-    "pass create_graph=True": lambda c, x: _r1(c, x, create_graph=False),
+    "needs create_graph=True": lambda c, x: _r1(c, x, create_graph=False),
     "with respect to the critic's weights not": _half_the_gradient,
-    "leaves traces": _leaves_traces,
+    "changes `real` itself": _leaves_traces,
     "the penalty must have shape": lambda c, x: _gradient(c, x).square().sum(1),
     "on our critic it is 26/3": lambda c, x: 7 * _r1(c, x),
 }

@@ -303,10 +303,10 @@ def test_hints_come_one_at_a_time_and_begin_again(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "Hint 1 of 2 for 99.1: first",
         "Hint 1 of 1 for 99.2: only",
-        "That was the last hint.",
+        "That was the last hint; the next call begins with the first again.",
         "Hint 2 of 2 for 99.1: second",
-        "That was the last hint.",
-        "Hint 1 of 2 for 99.1 (that was all: they begin again): first",
+        "That was the last hint; the next call begins with the first again.",
+        "Hint 1 of 2 for 99.1 (from the beginning): first",
     ]
 
 
@@ -349,7 +349,7 @@ def test_expect_tensor_names_what_it_is_instead():
         (None, "y: your function returned None. Is `return` missing?"),
         ("1", "y must be a torch tensor, but is a str"),
         ({1.0}, "y must be a torch tensor, but is a set"),
-        (torch.ones(2, 3).max(1), "y is a pair: `.max(1)` and `.min(1)` return values and"),
+        (torch.ones(2, 3).max(1), "y is a pair: `.max(1)`, `.min(1)` and the like return values"),
         (torch.ones(3, 2), "y must have shape (2, 3), but has (3, 2)"),
         (torch.ones(6), "y must have shape (2, 3), but has (6,)"),
     ):

@@ -213,6 +213,8 @@ MAIN = {
     "15": (
         "group norm: largest difference of any weight, two processes and one",
         "batch norm: the same",
+    ),
+    "16": (
         "total variation from π*, 100,000 questions",
         "total variation of DPO's minimum from π*",
     ),

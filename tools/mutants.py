@@ -16,11 +16,15 @@ import signal
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import torch
+
 from dqngan_lib.exercises import find, judge
-from dqngan_lib.exercises.base import Exercise
+from dqngan_lib.exercises.base import Exercise, fresh, tensors
 from tools.cells import courses
 from tools.start import start
 
@@ -56,8 +60,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "argmax": ("argmin",),
     "minimum": ("maximum",),
     "maximum": ("minimum",),
-    "sum": ("mean", "nansum"),
-    "nansum": ("sum",),
+    "sum": ("mean",),
     "mean": ("sum", "median"),
     "all": ("any",),
     "any": ("all",),
@@ -92,8 +95,20 @@ NAMES: dict[str, tuple[str, ...]] = {
 """What a function or attribute is easily mistaken for."""
 
 
-def mutants(exercise: Exercise) -> Iterator[tuple[str, Callable[..., Any] | None]]:
-    """Yield each changed solution with the lines that differ; None where it cannot be defined.
+@dataclass
+class Mutant:
+    """A reference solution with a change in one place."""
+
+    what: str
+    """The lines that differ, as they are after the change."""
+    function: Callable[..., Any]
+    """The changed solution."""
+    changes_nothing: Callable[[], bool] = lambda: False
+    """Whether the change, when it ran, found nothing to change: a gradient that was not there."""
+
+
+def mutants(exercise: Exercise) -> Iterator[Mutant]:
+    """Yield each changed solution that can be defined.
 
     Losing a gradient is a mistake only where the exercise asks for one.
     """
@@ -102,8 +117,8 @@ def mutants(exercise: Exercise) -> Iterator[tuple[str, Callable[..., Any] | None
     original = ast.unparse(tree)
     module = inspect.getmodule(reference)
     seen = {original}
-    for mutant in _changed(tree, _asks_for_gradients(exercise)):
-        source = ast.unparse(ast.fix_missing_locations(mutant))
+    for mutant in changed_trees(tree, _asks_for_gradients(exercise)):
+        source = ast.unparse(mutant)
         if source in seen:
             continue
         seen.add(source)
@@ -111,25 +126,31 @@ def mutants(exercise: Exercise) -> Iterator[tuple[str, Callable[..., Any] | None
         lines = [line.strip() for line in new if line not in old]
         gone = [line.strip() for line in old if line not in new]
         what = " / ".join(lines) if lines else "without: " + " / ".join(gone)
-        namespace = dict(vars(module))
-        try:
+        lost: list[bool] = []
+
+        def detached(x: Any, lost: list[bool] = lost) -> Any:
+            if isinstance(x, torch.Tensor) and x.requires_grad:
+                lost.append(True)
+                return x.detach()
+            return x
+
+        namespace = vars(module) | {"detached": detached}
+        with suppress(SyntaxError, NameError, TypeError, ValueError):
             exec(compile(source, "<mutant>", "exec"), namespace)
-        except (SyntaxError, NameError, TypeError, ValueError):
-            yield what, None
-            continue
-        yield what, namespace[reference.__name__]
+            unchanged = partial(_nothing, lost) if "detached(" in source else bool
+            yield Mutant(what, namespace[reference.__name__], unchanged)
+
+
+def _nothing(lost: list[bool]) -> bool:
+    return not lost
 
 
 def _asks_for_gradients(exercise: Exercise) -> bool:
-    import torch
-
-    from dqngan_lib.exercises.base import _fresh, _tensors
-
     cases = exercise.cases(torch.Generator().manual_seed(0)) if exercise.cases else ()
-    return any(t.requires_grad for case in cases for t in _tensors(_fresh(case.arguments)))
+    return any(t.requires_grad for case in cases for t in tensors(fresh(case.arguments)))
 
 
-def _changed(tree: ast.Module, gradients: bool) -> Iterator[ast.Module]:
+def changed_trees(tree: ast.Module, gradients: bool) -> Iterator[ast.Module]:
     """Yield a copy of a function's tree for each change in one place."""
     function = tree.body[0]
     given = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)]
@@ -173,7 +194,7 @@ def _put(tree: ast.Module, old: ast.AST, new: ast.AST | list[ast.stmt]) -> ast.M
             return type(node)(**{field: copied(value) for field, value in ast.iter_fields(node)})
         return node
 
-    return copied(tree)
+    return ast.fix_missing_locations(copied(tree))
 
 
 def _expressions(node: ast.expr, names: list[str], gradients: bool) -> Iterator[ast.expr]:
@@ -186,7 +207,7 @@ def _expressions(node: ast.expr, names: list[str], gradients: bool) -> Iterator[
                 yield ast.Subscript(node.value, index, node.ctx)
         return
     if gradients and isinstance(node, ast.Name | ast.Call | ast.BinOp | ast.Attribute):
-        yield _call(node, "detach")
+        yield _named("detached", node)
     if isinstance(node, ast.Name) and node.id in names:
         yield from (ast.Name(name, node.ctx) for name in names if name != node.id)
     elif isinstance(node, ast.Constant):
@@ -209,7 +230,8 @@ def _expressions(node: ast.expr, names: list[str], gradients: bool) -> Iterator[
     elif isinstance(node, ast.Compare) and len(node.ops) == 1:
         for operator in OPERATORS[type(node.ops[0])]:
             yield ast.Compare(node.left, [operator()], node.comparators)
-        yield ast.Compare(node.comparators[0], node.ops, [node.left])
+        if not isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
+            yield ast.Compare(node.comparators[0], node.ops, [node.left])
     elif isinstance(node, ast.IfExp):
         yield node.body
         yield node.orelse
@@ -240,8 +262,7 @@ def _calls(node: ast.Call) -> Iterator[ast.expr]:
             yield ast.Call(ast.Name(new, ast.Load()), node.args, node.keywords)
     if isinstance(node.func, ast.Attribute):
         yield node.func.value
-    if node.args:
-        yield node.args[0]
+    yield from (argument for argument in node.args if not isinstance(argument, ast.Starred))
     for number in range(len(node.args)):
         rest = node.args[:number] + node.args[number + 1 :]
         yield ast.Call(node.func, rest, node.keywords)
@@ -262,7 +283,7 @@ def _constants(value: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
-        others = (value + 1, value - 1, -value, 2 * value, 0, 1, 2)
+        others = (value + 1, value - 1, 2 * value, 0, 1, 2, 3)
         yield from dict.fromkeys(n for n in others if n != value)
     elif isinstance(value, float):
         others = (0.0, 1.0, -value, 2 * value, value / 2, value + 1)
@@ -301,10 +322,6 @@ def _named(name: str, argument: ast.expr) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load()), [argument], [])
 
 
-def _call(node: ast.expr, method: str) -> ast.Call:
-    return ast.Call(ast.Attribute(node, method, ast.Load()), [], [])
-
-
 # --- judging --------------------------------------------------------------------------------------
 
 
@@ -334,18 +351,16 @@ def survivors(name: str, seed: int = 0) -> tuple[list[str], int]:
         seed: Of the check's random inputs.
     """
     found, count = [], 0
-    for what, function in mutants(find(name)):
+    for mutant in mutants(find(name)):
         count += 1
-        if function is None:
-            continue
         try:
             with _limited(SECONDS), redirect_stdout(None), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                verdict, _ = judge(name, function, seed)
+                verdict, _ = judge(name, mutant.function, seed)
         except _TimeIsUpError:
             continue
-        if verdict == "right":
-            found.append(what)
+        if verdict == "right" and not mutant.changes_nothing():
+            found.append(mutant.what)
     return found, count
 
 
@@ -356,8 +371,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     every = [name for course in courses().values() for name in course.names]
     names = [n for n in every if not options.names or n in options.names or n[:2] in options.names]
-    import torch
-
     torch.set_num_threads(1)
     left = 0
     for name in names:

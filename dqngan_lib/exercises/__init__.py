@@ -13,11 +13,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
 from dqngan_lib.course.runtime import say
 from dqngan_lib.exercises.base import (
     Exercise,
     Wrong,
     chance_as_before,
+    converted,
     is_empty,
     stages_of,
     written,
@@ -80,13 +83,14 @@ def stages(name: str, answer: Callable[..., Any], seed: int = 0) -> tuple[int, i
         answer: The learner's function.
         seed: Of the random inputs.
     """
-    asked = list(stages_of(find(name), seed))
+    exercise = find(name)
+    asked = list(stages_of(exercise, seed))
     passed = 0
     if callable(answer) and not is_empty(answer):
         for ask in asked:
             try:
                 with chance_as_before():
-                    ask(answer)
+                    ask(_recorded(exercise, answer, []))
             except (Exception, SystemExit):
                 continue
             passed += 1
@@ -101,13 +105,7 @@ def _judge(exercise: Exercise, answer: Callable[..., Any], seed: int) -> tuple[s
     if is_empty(answer):
         return "not attempted", "replace the ... in the cell with your code, then run it again", ""
     called: list[str] = []
-    names = list(inspect.signature(exercise.solution).parameters)
-
-    def recorded(*arguments: Any, **named: Any) -> Any:
-        given = dict(zip(names, arguments, strict=False)) | named
-        called[:] = [f"{key} = {written(value)}" for key, value in given.items()]
-        return answer(*arguments, **named)
-
+    recorded = _recorded(exercise, answer, called)
     try:
         for ask in stages_of(exercise, seed):
             with chance_as_before():
@@ -120,10 +118,28 @@ def _judge(exercise: Exercise, answer: Callable[..., Any], seed: int) -> tuple[s
     return "right", exercise.praise, ""
 
 
+def _recorded(
+    exercise: Exercise, answer: Callable[..., Any], called: list[str]
+) -> Callable[..., Any]:
+    """Return the answer with what it is called with written down; tensors may come as lists."""
+    parameters = inspect.signature(exercise.solution)
+    names = list(parameters.parameters)
+    wants_tensor = parameters.return_annotation is Tensor
+
+    def recorded(*arguments: Any, **named: Any) -> Any:
+        given = dict(zip(names, arguments, strict=False)) | named
+        called[:] = [f"{key} = {written(value)}" for key, value in given.items()]
+        result = answer(*arguments, **named)
+        return converted(result) if wants_tensor else result
+
+    return recorded
+
+
 def _where(error: BaseException, answer: Callable[..., Any]) -> str:
     """Describe an error, with the line of the answer in which it arose."""
     code = getattr(answer, "__code__", None)
-    text = f"{type(error).__name__}: {error}"
+    first = next(iter(str(error).splitlines()), "")  # some of torch's list all its functions
+    text = f"{type(error).__name__}: {first}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if code is not None and frame.name == code.co_name and frame.filename == code.co_filename:
             line = (frame.lineno or 0) - code.co_firstlineno + 1
@@ -170,10 +186,10 @@ def hint(name: str) -> None:
     mistake = _words(_last_mistake.get(exercise.name, ""))
     chosen = max(waiting[:-1] or waiting, key=lambda i: len(mistake & _words(exercise.hints[i])))
     shown.append(chosen)
-    begin = " (that was all: they begin again)" if again else ""
+    begin = " (from the beginning)" if again else ""
     say(f"Hint {len(shown)} of {number} for {exercise.name}{begin}: {exercise.hints[chosen]}")
     if len(shown) == number:
-        say("That was the last hint.")
+        say("That was the last hint; the next call begins with the first again.")
 
 
 def _words(text: str) -> set[str]:
@@ -188,5 +204,5 @@ def solution(name: str) -> None:
     """
     exercise = find(name)
     show_code(standalone(exercise.solution))
-    if exercise.praise:
-        say(f"Why: {exercise.praise}")
+    if exercise.why:
+        say(f"Why it is right: {exercise.why.rstrip('.')}.")

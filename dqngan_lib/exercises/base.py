@@ -50,13 +50,15 @@ class Exercise:
     check: Callable[[Callable[..., Any]], None]
     """Calls the learner's function and raises `Wrong` with the mistake named."""
     hints: tuple[str, ...]
-    """From a nudge to nearly the answer; at least one."""
+    """From a nudge to nearly the answer; at least one. The last line of the last is code."""
     solution: Callable[..., Any]
     """A right answer; its source is what `solution` shows."""
     praise: str = ""
     """What a right answer has shown, in a sentence."""
     cases: Callable[[torch.Generator], Iterable[Case]] | None = None
     """Draws the inputs on which an answer is compared with the solution, after the check."""
+    why: str = ""
+    """Why the solution is right, in a sentence."""
 
 
 @contextmanager
@@ -96,18 +98,31 @@ def expect_tensor(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
     """
     if value is None:
         raise Wrong(f"{what}: your function returned None. Is `return` missing?")
-    if type(value).__module__ == "torch.return_types":
-        raise Wrong(
-            f"{what} is a pair: `.max(1)` and `.min(1)` return values and indices. Take `.values`, "
-            "or `.indices`"
-        )
-    if isinstance(value, list | tuple | np.ndarray | int | float | np.number):
-        with suppress(TypeError, ValueError, RuntimeError):
-            value = torch.as_tensor(np.array(value))
+    value = converted(value, what)
     if not isinstance(value, Tensor) or not _is_plain(value):
         raise Wrong(f"{what} must be a torch tensor, but is a {type(value).__name__}")
     if tuple(value.shape) != tuple(shape):
         raise Wrong(f"{what} must have shape {tuple(shape)}, but has {tuple(value.shape)}")
+    return value
+
+
+def converted(value: Any, what: str = "the result") -> Any:
+    """Return lists, arrays and numbers as a tensor, and everything else as it is.
+
+    Raises:
+        Wrong: It is the pair of values and indices that `.max(1)` returns.
+    """
+    if type(value).__module__ == "torch.return_types":
+        raise Wrong(
+            f"{what} is a pair: `.max(1)`, `.min(1)` and the like return values and indices. Take "
+            "`.values`, or `.indices`"
+        )
+    if isinstance(value, list | tuple) and value and all(isinstance(x, Tensor) for x in value):
+        with suppress(RuntimeError):
+            return torch.stack(list(value))
+    if isinstance(value, list | tuple | np.ndarray | np.number | int | float):
+        with suppress(TypeError, ValueError, RuntimeError):
+            return torch.as_tensor(np.array(value))
     return value
 
 
@@ -208,7 +223,7 @@ def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Cas
     Raises:
         Wrong: They differ in what they return, in its gradient, or in what they leave behind.
     """
-    ours, theirs, before = (_fresh(case.arguments) for _ in range(3))
+    ours, theirs, before = (fresh(case.arguments) for _ in range(3))
     where, tolerance = f"with other inputs ({case.stage}) ", case.tolerance
     torch.manual_seed(0)
     expected = reference(*ours)
@@ -221,7 +236,7 @@ def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Cas
             if _left_alike(mine, old, tolerance):
                 raise Wrong(f"{where}your function changes {name}, which it was given: leave it")
             raise Wrong(f"{where}{name} is not what it should be after the call")
-    pairs = [p for p in zip(_tensors(ours), _tensors(theirs), strict=True) if p[0].requires_grad]
+    pairs = [p for p in zip(tensors(ours), tensors(theirs), strict=True) if p[0].requires_grad]
     right = _gradients(expected, [a for a, _ in pairs])
     found = _gradients(given, [b for _, b in pairs])
     for g, e in zip(found, right, strict=True):
@@ -233,12 +248,12 @@ def compare(answer: Callable[..., Any], reference: Callable[..., Any], case: Cas
             raise Wrong(f"{where}the value is right, but its gradient is not")
 
 
-def _fresh(arguments: tuple | Callable[[], tuple]) -> tuple:
+def fresh(arguments: tuple | Callable[[], tuple]) -> tuple:
     """Return arguments that share nothing with those of another call."""
     return arguments() if callable(arguments) else copy.deepcopy(arguments)
 
 
-def _tensors(thing: Any) -> list[Tensor]:
+def tensors(thing: Any) -> list[Tensor]:
     """Return the tensors in arguments: their own, and the parameters of networks."""
     if isinstance(thing, Tensor):
         return [thing]
@@ -246,12 +261,12 @@ def _tensors(thing: Any) -> list[Tensor]:
         return list(thing.parameters())
     if isinstance(thing, dict):
         thing = list(thing.values())
-    return [t for part in thing for t in _tensors(part)] if isinstance(thing, list | tuple) else []
+    return [t for part in thing for t in tensors(part)] if isinstance(thing, list | tuple) else []
 
 
 def _gradients(result: Any, leaves: list[Tensor]) -> list[Tensor]:
     """Return the gradient of a fixed weighted sum of a result; where no way leads, it is 0."""
-    outputs = [t for t in _tensors(result) if t.requires_grad]
+    outputs = [t for t in tensors(result) if t.requires_grad]
     if not outputs:
         return [torch.zeros_like(leaf) for leaf in leaves]
     total = sum((t * torch.linspace(1, 2, t.numel()).reshape(t.shape)).sum() for t in outputs)
@@ -281,8 +296,10 @@ def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
         if given.requires_grad and not expected.requires_grad:
             raise Wrong(f"{what} carries a gradient, and should not: detach it")
         whole = not expected.is_floating_point()
-        if not close(given, expected, tolerance) or (whole and given.is_floating_point()):
-            raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
+        if whole and given.is_floating_point():
+            raise Wrong(f"{what} must be of type {expected.dtype}, but is {given.dtype}")
+        if not close(given, expected, tolerance):
+            _name_first(given.detach(), expected.detach(), what, tolerance)
     elif isinstance(expected, bool | str):
         if isinstance(given, Tensor | np.ndarray) and given.size != 1:
             raise Wrong(f"{what} should be {expected}, but is {written(given)}")
@@ -292,14 +309,24 @@ def _same(given: Any, expected: Any, what: str, tolerance: float) -> None:
         raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
 
 
+def _name_first(given: Tensor, expected: Tensor, what: str, tolerance: float) -> None:
+    """Raise `Wrong` with all numbers of small tensors, with the first wrong one of others."""
+    if expected.numel() > 8:
+        pairs = torch.stack([given.double().flatten(), expected.double().flatten()], 1)
+        wrong = [not close(a, b, tolerance) for a, b in pairs]
+        place = [int(i) for i in torch.unravel_index(torch.tensor(wrong.index(True)), given.shape)]
+        what = f"{what} at [{', '.join(map(str, place))}]"
+        given, expected = given[tuple(place)], expected[tuple(place)]
+    raise Wrong(f"{what} should be {written(expected)}, but is {written(given)}")
+
+
 def _left_alike(one: Any, other: Any, tolerance: float) -> bool:
     """Tell whether two copies of an argument hold the same after two calls.
 
-    A network may have been frozen meanwhile, but not trained or switched to another mode.
+    A network may have been frozen meanwhile, or have gradients in it; its weights must agree.
     """
     if isinstance(one, torch.nn.Module):
-        one, other = ([m.training, list(m.state_dict().values()),
-                       [p.grad for p in m.parameters()]] for m in (one, other))  # fmt: skip
+        one, other = ([m.training, *m.state_dict().values()] for m in (one, other))
     if isinstance(one, Tensor):
         if not isinstance(other, Tensor) or one.dtype != other.dtype:
             return False

@@ -62,5 +62,6 @@ EXERCISES = (
         mean_picture,
         "that was exercise one",
         cases=cases_mean_picture,
+        why="dimension 0 is the batch, so the mean over it leaves one picture",
     ),
 )

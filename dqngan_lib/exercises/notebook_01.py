@@ -198,6 +198,14 @@ def _check_epsilon_greedy(answer: Any) -> None:
         raise Wrong("exploring rows must take every action equally often; yours prefer some")
     if not close(result, ask(0.4, 2)[0]):
         raise Wrong("the same seed of `rng` gave other actions: draw everything with `rng`")
+    rng = torch.Generator().manual_seed(2)
+    first, second = (answer(q_values.clone(), 0.4, rng) for _ in range(2))
+    coins = [close(actions != best, result != best) for actions in (second, ask(0.4, 4)[0])]
+    if close(first, second) or any(coins):
+        raise Wrong(
+            "every call explores in the same rows: draw with the `rng` that is given, not with a "
+            "generator of your own"
+        )
 
 
 # --- 01.4 ----------------------------------------------------------------------------------------
@@ -244,6 +252,8 @@ def _check_update(answer: Any) -> None:
         follows = gamma * Q[s_next].max() * (not terminated)
         value, expected = new[s, a], step(r + follows)
         case = f"terminated = {terminated}, truncated = {truncated}"
+        if terminated and close(value, Q[s, a]):
+            raise Wrong(f"{case}: nothing has changed, but the last step has a reward, too")
         if terminated and close(value, step(r + gamma * Q[s_next].max())):
             raise Wrong(f"{case}: the episode is over, so the target is r alone")
         if truncated and not terminated and close(value, step(r)):
@@ -433,13 +443,13 @@ EXERCISES = (
         (
             "Write the return of three rewards out: r₀ + γ r₁ + γ² r₂. What is the weight of r_t?",
             "Put γ outside: r₀ + γ (r₁ + γ (r₂)). What stands in a bracket is again a return.",
-            "Start with total = 0, go through the rewards from the last to the first, and set "
-            "total = reward + discount * total.",
+            "Go through the rewards from the last to the first:\ntotal = reward + discount * total",
         ),
         discounted_return,
         "the return of a step is its reward plus γ times the return of the next step; "
         "the Bellman equation says the same.",
         cases=cases_return,
+        why="taken from the back, each return is its reward plus γ times the return that follows",
     ),
     Exercise(
         "01.2",
@@ -447,11 +457,13 @@ EXERCISES = (
         (
             "First the sum for every pair at once: `P @ V` has shape (states, actions).",
             "r + discount * (P @ V) is a Q-table. Which number of each row is V(s)?",
-            "`.max(1)` returns values and indices; take `.values`.",
+            "`.max(1)` returns values and indices; take `.values`:\n"
+            "(r + discount * (P @ V)).max(1).values",
         ),
         backup_values,
         "value iteration is this function, repeated.",
         cases=cases_backup,
+        why="P @ V is what follows each pair on average, and of the actions the best one counts",
     ),
     Exercise(
         "01.3",
@@ -459,12 +471,13 @@ EXERCISES = (
         (
             "Three things are needed a row: a coin, a random action, the best action.",
             "The coins: torch.rand(rows, generator=rng) < epsilon.",
-            "torch.where(coin, random_action, best_action) chooses row by row.",
+            "torch.where chooses row by row:\ntorch.where(explore, anything, q_values.argmax(1))",
         ),
         epsilon_greedy,
         "every row decides on its own, and the best action also comes up by chance: "
         "its share is 1 − ε + ε/4.",
         cases=cases_epsilon_greedy,
+        why="each row throws its own coin, and a random action may happen to be the best one",
     ),
     Exercise(
         "01.4",
@@ -472,12 +485,14 @@ EXERCISES = (
         (
             "Three parts: the target, the error target − Q(s, a), and α times the error.",
             "What follows is γ max Q(s′, ·), and it is 0 in one case only. In which?",
-            "`truncated` is not needed at all: target = r + discount * Q[s_next].max() * "
-            "(not terminated).",
+            "`truncated` is not needed at all:\n"
+            "target = r + discount * Q[s_next].max() * (not terminated)",
         ),
         q_update,
         "only `terminated` stops the bootstrap. That `truncated` is not used is the point.",
         cases=cases_update,
+        why="only `terminated` says that nothing follows, so only there the target is the "
+        "reward alone",
     ),
     Exercise(
         "01.5",
@@ -485,11 +500,12 @@ EXERCISES = (
         (
             "Average over the actions first: r_π(s) = Σ π(a|s) r(s, a), and the same for P.",
             "Then V = r_π + γ P_π V. Bring V to one side, or repeat the equation until V rests.",
-            "(I − γ P_π) V = r_π is a linear system: torch.linalg.solve(torch.eye(n, "
-            "dtype=P.dtype) - discount * P_pi, r_pi).",
+            "(I − γ P_π) V = r_π is a linear system:\n"
+            "torch.linalg.solve(torch.eye(len(r), dtype=P.dtype) - discount * P_policy, r_policy)",
         ),
         policy_evaluation,
         "no max, so the equation is linear and one line solves it.",
         cases=cases_evaluation,
+        why="without a max the Bellman equation is linear: V = r_π + γ P_π V is solved in one step",
     ),
 )

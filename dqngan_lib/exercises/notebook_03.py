@@ -329,22 +329,26 @@ EXERCISES = (
         hints=(
             "Two questions, two networks. Which action is best? How good is it?",
             "online_q.argmax(1, keepdim=True) chooses; target_q.gather(1, …) says how good.",
-            "Multiply the value by γ and by (~terminated), and only then add the reward.",
+            "Multiply the value by γ and by ~terminated, and only then add the reward:\n"
+            "reward + discount * target_q.gather(1, best).squeeze(1) * ~terminated",
         ),
         solution=double_target,
         praise="one network chooses, the other one judges, so a lucky error is not believed twice",
         cases=cases_double_target,
+        why="the networks err differently, so an action that one overrates is valued by the other",
     ),
     Exercise(
         name="03.2",
         check=check_dueling_q,
         hints=(
             "The mean is over the actions of one row.",
-            "advantage.mean(1, keepdim=True) has the shape (batch, 1), like value.",
+            "advantage.mean(1, keepdim=True) has the shape (batch, 1), like value:\n"
+            "value + advantage - advantage.mean(1, keepdim=True)",
         ),
         solution=dueling_q,
         praise="a constant added to every advantage changes nothing any more",
         cases=cases_dueling_q,
+        why="with their mean taken off the advantages sum to 0, so V alone carries the level",
     ),
     Exercise(
         name="03.3",
@@ -353,12 +357,15 @@ EXERCISES = (
             "Write two loops: one over the step at which the target begins, one over its rewards.",
             "Keep the weight of the next reward in a variable: 1, then γ, then γ². Stop the inner "
             "loop after a step that terminated or was truncated.",
-            "After the inner loop the weight is γ to the number of rewards summed: just what the "
-            "bootstrap needs. It is left out only where the last step terminated.",
+            "After the inner loop the weight is γ to the number of rewards summed: just what "
+            "the bootstrap needs. It is left out only where the last step terminated:\n"
+            "total + weight * next_value[t] * ~terminated[t]",
         ),
         solution=n_step_targets,
         praise="both kinds of end, and the end of the memory, are treated rightly",
         cases=cases_n_step_targets,
+        why="when the inner loop stops, `weight` is γ to the number of rewards summed, whatever"
+        " stopped it",
     ),
     Exercise(
         name="03.4",
@@ -366,10 +373,13 @@ EXERCISES = (
         hints=(
             "The priority of a row is |δ| + small. Raise it to α, then divide by the sum.",
             "The weight is (N · P(i)) to the power −β, with N the number of rows.",
-            "At last divide all weights by the greatest of them.",
+            "At last divide all weights by the greatest of them:\n"
+            "weight = (len(td_error) * probability) ** -beta; weight = weight / weight.max()",
         ),
         solution=priorities,
         praise="drawn more often, and counted less each time",
         cases=cases_priorities,
+        why="a row that is drawn twice as often counts half; the greatest weight only sets the "
+        "scale",
     ),
 )

@@ -44,6 +44,7 @@ def check_frechet_diagonal(answer: Callable[..., Tensor]) -> None:
         10 + 3 + 2: "the difference of the standard deviations must be squared",
         3 + 1 + 13: "the difference of the means must be squared",
         23 / 2: "take the sum over the dimensions, not the mean",
+        3 + 1 + 3 + 2: "the squares are missing: these are sums of absolute differences",
         10 + 29 + 10: "the overlap is missing: subtract 2 √(v₁ v₂) in each dimension",
         10 + 29 + 10 - 13: "the overlap counts twice: subtract 2 √(v₁ v₂) in each dimension",
     }
@@ -104,6 +105,12 @@ def _entropy_mistake(given: float, expected: float) -> str:
         return "each −ln p must be weighted by its p: classes that are rare count less"
     if close(given, math.log(3), 1e-3):
         return "this is the logarithm of the number of classes seen; use how often each occurs"
+    counts = torch.tensor([2.0, 1, 1, 0, 0, 0, 0, 0, 0, 0])
+    of_softmax = torch.distributions.Categorical(logits=counts).entropy()
+    if close(given, of_softmax, 1e-3):
+        return (
+            "a share is a count divided by the number of images; you took a softmax of the counts"
+        )
     if close(abs(given), 2 * math.log(2), 1e-3):
         return "these are counts, not shares: divide by the number of images first"
     return f"the classes 0, 0, 1, 7 have entropy {expected:.4f}, yours is {given:.4g}"
@@ -117,11 +124,11 @@ def nearest_distance(images: Tensor, training: Tensor) -> Tensor:
 def check_nearest_distance(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """Compare with pictures that differ in chosen pixels."""
     training = torch.zeros(3, 1, 2, 2)
-    training[1, 0, 0, 0] = 4.0
+    training[0, 0, 0, 0] = 4.0
     training[2] += 1.0
     images = torch.zeros(2, 1, 2, 2)
-    images[0, 0, 0, 0], images[0, 0, 1, 1] = 3.0, 1.0  # to training: √10, √2, √6
-    images[1] += 0.75  # to training: 1.5, about 3.5, 0.5
+    images[0, 0, 0, 0], images[0, 0, 1, 1] = 3.0, 1.0  # to training: √2, √10, √6
+    images[1] += 0.75  # to training: about 3.5, 1.5, 0.5
     expected = torch.tensor([math.sqrt(2), 0.5])
     given = answer(images.clone(), training.clone())
     if isinstance(given, Tensor) and given.shape == (3,):
@@ -132,6 +139,10 @@ def check_nearest_distance(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     table = torch.cdist(images.flatten(1), training.flatten(1))
     mistakes = [
         (expected**2, "these are squared distances: take the root"),
+        (
+            table.diagonal(),
+            "image i was compared with training image i alone; compare it with all of them",
+        ),
         (table.max(1).values, "these are the distances to the *farthest* training image"),
         (table.argmin(1), "these are the positions of the nearest images, not their distances"),
         (table.mean(1), "this is the mean over all training images; asked for is the least"),
@@ -146,9 +157,10 @@ def check_nearest_distance(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     for value, message in mistakes:
         if close(given, value):
             raise Wrong(message)
+    number = 1 if close(given[0], expected[0]) else 0
     raise Wrong(
-        f"image 0 lies √2 = 1.4142 from training image 1, which is the nearest; yours is "
-        f"{given[0].item():.4g}"
+        f"image {number} lies {expected[number]:.4g} from training image {2 * number}, which is "
+        f"the nearest; yours is {given[number].item():.4g}"
     )
 
 
@@ -239,6 +251,9 @@ def check_spherical_point(answer: Callable[[Tensor, Tensor, float], Tensor]) -> 
                 "on the circle, but not at a third of the angle: a straight line pushed out to "
                 "the circle moves unevenly. Use the sines"
             )
+        degrees = torch.tensor([math.sin(60.0), math.sin(30.0)]) / math.sin(90.0)
+        if close(third, degrees):
+            raise Wrong("sines want the angle in radians, as acos gives it, not in degrees")
         if close(third, expected.flip(0)):
             raise Wrong("the walk runs backwards: share 0 is the start, share 1 the end")
         raise Wrong(
@@ -336,6 +351,7 @@ def cases_spherical_point(rng: torch.Generator) -> Iterator[Case]:
     above = [v for v in many if (v @ v) / (v.norm() * v.norm()) > 1]
     for vector in [*above[:3], torch.tensor([0.0, 3.0])]:
         yield Case("equal vectors", (vector, vector.clone(), 0.3), 1e-3)
+    yield Case("the same direction", (torch.tensor([0.0, 2.0]), torch.tensor([0.0, 6.0]), 0.3))
 
 
 EXERCISES = (
@@ -346,11 +362,13 @@ EXERCISES = (
             "In one dimension it was (μ₁ − μ₂)² + (σ₁ − σ₂)². With diagonal covariances the "
             "dimensions do not know of each other.",
             "You are given variances. The formula wants standard deviations: `var.sqrt()`.",
-            "((mean_1 - mean_2) ** 2 + (var_1.sqrt() - var_2.sqrt()) ** 2), then the sum.",
+            "((mean_1 - mean_2) ** 2 + (var_1.sqrt() - var_2.sqrt()) ** 2).sum()",
         ),
         frechet_diagonal,
         "you have the score without its matrix root, and can see what each term punishes",
         cases=cases_frechet_diagonal,
+        why="with diagonal covariances each dimension adds its own gaps, of the means and of "
+        "the deviations",
     ),
     Exercise(
         "05.2",
@@ -358,11 +376,13 @@ EXERCISES = (
         (
             "First count how often each of the ten classes occurs: torch.bincount.",
             "Divide by the number of images. Some shares may be 0: what is 0 · ln 0?",
-            "Keep only the shares above 0, then take minus the sum of p ln p.",
+            "Keep only the shares above 0, then take minus the sum of p ln p:\n"
+            "share = share[share > 0]; entropy = -(share * share.log()).sum().item()",
         ),
         entropy_of_classes,
         "a histogram has become one number, and missing classes do no harm to it",
         cases=cases_entropy_of_classes,
+        why="a class that never occurs adds nothing, so it may be left out before the logarithm",
     ),
     Exercise(
         "05.3",
@@ -370,11 +390,14 @@ EXERCISES = (
         (
             "Make a row of each picture: `images.flatten(1)`.",
             "`torch.cdist(a, b)` gives all distances, one row for each row of a.",
-            "Take the least of each row: `.min(1).values`.",
+            "Take the least of each row:\n"
+            "torch.cdist(images.flatten(1), training.flatten(1)).min(1).values",
         ),
         nearest_distance,
         "with this you can look for copies in any set of pictures",
         cases=cases_nearest_distance,
+        why="cdist compares every image with every training image, and the least of a row is "
+        "the nearest",
     ),
     Exercise(
         "05.4",
@@ -382,11 +405,14 @@ EXERCISES = (
         (
             "Two parts are added. The first, ψ·φ(x), does not know the label.",
             "`embedding[labels]` has one row a picture: e(y).",
-            "(embedding[labels] * features).sum(1) is e(y)·φ(x) for each picture.",
+            "(embedding[labels] * features).sum(1) is e(y)·φ(x) for each picture:\n"
+            "features @ psi + (embedding[labels] * features).sum(1)",
         ),
         projection_logit,
         "the discriminator can now say: a fine 7, but I was promised a 3",
         cases=cases_projection_logit,
+        why="embedding[labels] lays e(y) beside φ(x), and the sum over the features is their "
+        "inner product",
     ),
     Exercise(
         "05.5",
@@ -394,10 +420,13 @@ EXERCISES = (
         (
             "Let θ be the angle between the two: cos θ = a·b / (|a| |b|).",
             "The point is sin((1 − t) θ)/sin θ · a + sin(t θ)/sin θ · b.",
-            "If θ is nearly 0 the sine is too: return the straight line there.",
+            "If θ is nearly 0 the sine is too: return the straight line there. Elsewhere:\n"
+            "(((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()",
         ),
         spherical_point,
         "every step of your walk has a length that the generator has seen in training",
         cases=cases_spherical_point,
+        why="the two sines let the angle grow evenly; for a small angle they become a straight "
+        "line's weights",
     ),
 )

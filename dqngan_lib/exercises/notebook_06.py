@@ -408,6 +408,7 @@ EXERCISES = (
         wasserstein_equal,
         "no plan is cheaper than the sorted one",
         cases=cases_wasserstein_equal,
+        why="on a line no plan is cheaper than the sorted one, in which no two ways cross",
     ),
     Exercise(
         "06.2",
@@ -417,11 +418,13 @@ EXERCISES = (
             "Put all points on one line, sorted; p counts up at x, q counts down at y.",
             "places, order = torch.cat([x, y]).sort(); F_p − F_q after each place is "
             "torch.cat([p, -q])[order].cumsum(0).",
-            "Multiply |F_p − F_q| after each place but the last by the gap, places.diff().",
+            "Multiply |F_p − F_q| after each place but the last by the gap:\n"
+            "(difference[:-1].abs() * places.diff()).sum().item()",
         ),
         wasserstein_weighted,
         "this is all that `dqngan_lib.gan.wasserstein.wasserstein_1d` does",
         cases=cases_wasserstein_weighted,
+        why="across each gap the mass |F_p − F_q| must be carried, as far as the gap is long",
     ),
     Exercise(
         "06.3",
@@ -430,11 +433,13 @@ EXERCISES = (
             "A stretches most along its first right singular vector v. Which vector does AᵀA turn "
             "towards v?",
             "In each step: u ← A v, divided by its length; v ← Aᵀ u, divided by its length.",
-            "At the end the stretch is u @ (A @ v).",
+            "At the end the stretch is:\n(u @ (weight @ v)).item()",
         ),
         greatest_stretch,
         "one such step per update is what spectral norm usually costs",
         cases=cases_greatest_stretch,
+        why="each step multiplies v by AᵀA, which makes the direction of the greatest stretch "
+        "grow fastest",
     ),
     Exercise(
         "06.4",
@@ -444,11 +449,14 @@ EXERCISES = (
             "(batch, 1, …).",
             "x̂ needs requires_grad_(True). torch.autograd.grad(critic(x̂).sum(), x̂, "
             "create_graph=True) gives a gradient for each x̂.",
-            "Flatten each gradient to a row, take its norm, subtract 1, square, take the mean.",
+            "Flatten each gradient to a row, take its norm, subtract 1, square, take the mean:\n"
+            "(gradient.flatten(1).norm(dim=1) - 1).square().mean()",
         ),
         my_gradient_penalty,
         "value, place and gradient are right",
         cases=cases_gradient_penalty,
+        why="each pair has its own point, gradient and norm, and the graph is kept for the "
+        "critic to learn from",
     ),
     Exercise(
         "06.5",
@@ -456,10 +464,11 @@ EXERCISES = (
         (
             "Start as in exercise 06.4, but at the real inputs themselves.",
             "Half of the squared norm: the sum of squares over the numbers of an input.",
-            "0.5 * gradient.flatten(1).square().sum(1).mean(), with create_graph=True before.",
+            "With create_graph=True before:\n0.5 * gradient.flatten(1).square().sum(1).mean()",
         ),
         my_r1,
         "where the data are, the discriminator is pulled flat",
         cases=cases_r1,
+        why="each input has its own gradient, and the graph is kept for the critic to learn from",
     ),
 )

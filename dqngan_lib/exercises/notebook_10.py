@@ -269,6 +269,7 @@ EXERCISES = (
         lay_stroke,
         "ink covers paper, and never more than all of it",
         cases=cases_lay_stroke,
+        why="ink falls on the share of paper that is left, 1 − c",
     ),
     Exercise(
         "10.2",
@@ -281,6 +282,8 @@ EXERCISES = (
         gains_of_strokes,
         "all strokes for all pictures with two matrix products: exact search is this cheap",
         cases=cases_gains_of_strokes,
+        why="e² − (e − m u)² has two terms, and each of them summed over the pixels is a matrix"
+        " product",
     ),
     Exercise(
         "10.3",
@@ -288,11 +291,14 @@ EXERCISES = (
         (
             "Divide the Q-values by τ, then softmax over the actions.",
             "τ = 0 cannot be divided by. It stands for: all weight on argmax.",
-            "torch.nn.functional.one_hot gives rows with a single 1.",
+            "one_hot gives rows with a single 1:\n"
+            "torch.nn.functional.one_hot(q_values.argmax(1), q_values.shape[1]).float()",
         ),
         sharpened,
         "this one number takes a painter from free to careful, after its training",
         cases=cases_sharpened,
+        why="dividing by a small τ widens the gaps before the softmax; at 0 only the greatest "
+        "is left",
     ),
     Exercise(
         "10.4",
@@ -301,10 +307,12 @@ EXERCISES = (
             "n different things can be ordered in n! ways; log n! is math.lgamma(n + 1).",
             "Things that are equal can be exchanged without a new order: divide by k! for each "
             "action that occurs k times.",
-            "actions.unique(return_counts=True) counts how often each occurs.",
+            "actions.unique(return_counts=True) counts how often each occurs:\n"
+            "math.lgamma(len(actions) + 1) - sum(math.lgamma(k + 1) for k in counts.tolist())",
         ),
         log_orders,
         "this is the head start that many-stroke pictures have on a graph",
         cases=cases_log_orders,
+        why="of the n! orders those are the same that only exchange equal actions",
     ),
 )

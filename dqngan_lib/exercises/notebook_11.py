@@ -348,11 +348,13 @@ EXERCISES = (
         (
             "What was the squared error of each pixel before the step, and what is it after?",
             "The fall is before minus after. Both errors are differences from `original`.",
-            "`scale * ((before - original) ** 2 - …).squeeze(1)`",
+            "squeeze(1) takes the plane's dimension away:\n"
+            "scale * ((before - original) ** 2 - (after - original) ** 2).squeeze(1)",
         ),
         reward_map,
         "added up over an episode these rewards give the whole fall of the squared error",
         cases=cases_reward_map,
+        why="before minus after is the fall, and squeeze takes away the one plane",
     ),
     Exercise(
         "11.2",
@@ -360,11 +362,13 @@ EXERCISES = (
         (
             "`results[:, a]` is what action `a` would make of every pixel. Which a is best where?",
             "`original` has one plane, and broadcasts against all actions.",
-            "The squared error has the shape of `results`; take `argmin` over dimension 1.",
+            "The squared error has the shape of `results`; take argmin over dimension 1:\n"
+            "(results - original).square().argmin(1)",
         ),
         oracle_actions,
         "whoever knows the original needs no learning. The agent must guess these actions.",
         cases=cases_oracle_actions,
+        why="`original` broadcasts over the actions, so argmin compares them pixel by pixel",
     ),
     Exercise(
         "11.3",
@@ -372,11 +376,13 @@ EXERCISES = (
         (
             "Draw one row. A tap lies d pixels to the left, one at the pixel, one d to the right.",
             "The next layer's taps each see so far again: reaches add up.",
-            "A kernel of k taps reaches (k − 1)/2 · d to each side. And the pixel itself counts.",
+            "A kernel of k taps reaches (k − 1)/2 · d to each side. And the pixel itself counts:\n"
+            "1 + (kernel - 1) * sum(dilations)",
         ),
         side_seen,
         "dilations let a small network look far",
         cases=cases_side_seen,
+        why="each layer reaches (k − 1)/2 · d further to both sides, and reaches add up",
     ),
     Exercise(
         "11.4",
@@ -384,11 +390,14 @@ EXERCISES = (
         (
             "It is exercise 02.2, with two dimensions more. `max(1)` still goes over the actions.",
             "`terminated` has shape (n,), the rewards (n, height, width). Which of them line up?",
-            "Give `terminated` the shape (n, 1, 1), by `.view(-1, 1, 1)`.",
+            "Give `terminated` the shape (n, 1, 1):\n"
+            "reward + discount * (~terminated).view(-1, 1, 1) * next_q_values.max(1).values",
         ),
         map_targets,
         "a broadcast that goes along the wrong dimension raises no error when the sizes agree",
         cases=cases_map_targets,
+        why="torch lines up the last dimensions; with the shape (n, 1, 1) `terminated` goes "
+        "with the pictures",
     ),
     Exercise(
         "11.5",
@@ -396,10 +405,13 @@ EXERCISES = (
         (
             "Work out the mean over each 3 × 3 neighbourhood first. How many are in a corner's?",
             "`functional.avg_pool2d` has an option for what lies beyond the edge.",
-            "`avg_pool2d(next_value.unsqueeze(1), 3, 1, 1, count_include_pad=False).squeeze(1)`",
+            "The mean of each neighbourhood:\n"
+            "functional.avg_pool2d(next_value.unsqueeze(1), 3, 1, 1, "
+            "count_include_pad=False).squeeze(1)",
         ),
         neighbour_targets,
         "this is PixelRL's idea that a pixel should care for its neighbours",
         cases=cases_neighbour_targets,
+        why="count_include_pad=False divides by the neighbours that there are",
     ),
 )

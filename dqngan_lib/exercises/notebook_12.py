@@ -351,11 +351,12 @@ EXERCISES = (
             "Which four pixels touch a pixel? What are they at the picture's edge?",
             "`functional.pad(picture, (1, 1, 1, 1), mode='replicate')` goes on with the last "
             "pixel; four slices of it are the four neighbours of all pixels.",
-            "`torch.where(mask, (above + below + left + right) / 4, picture)`",
+            "torch.where(mask, (above + below + left + right) / 4, picture)",
         ),
         relax,
         "repeated often enough, this step ends at the harmonic fill: a rubber sheet at rest",
         cases=cases_relax,
+        why="all four slices read the old picture, so no pixel sees a neighbour that has moved",
     ),
     Exercise(
         "12.2",
@@ -364,11 +365,13 @@ EXERCISES = (
             "Compare each picture with all training pictures: `picture.unsqueeze(1) - training` "
             "has shape (n, m, 1, height, width).",
             "A pixel in the hole must not count: multiply its error by 0, with `~mask`.",
-            "Sum over the pixels of a pair, then `argmin(1)` over the training pictures.",
+            "Sum over the pixels of a pair, then argmin(1) over the training pictures:\n"
+            "(error * ~mask.unsqueeze(1)).flatten(2).sum(2).argmin(1)",
         ),
         nearest_by_known,
         "simple as it is, this is a strong rival: it never draws a stroke that no digit has",
         cases=cases_nearest_by_known,
+        why="~mask takes the unknown pixels out of the sum, whatever stands in them",
     ),
     Exercise(
         "12.3",
@@ -376,11 +379,12 @@ EXERCISES = (
         (
             "Ask the discriminator twice: about the next observation, and about this one.",
             "Plane 2 of an observation is the mask, 1 in the hole. Pixels outside did nothing.",
-            "`with torch.no_grad():` the rise, then `weight * rise * observation[:, 2]`",
+            "Under torch.no_grad() the rise, then:\nweight * rise * observation[:, 2]",
         ),
         critic_bonus,
         "it is computed when a transition is drawn, so it is always today's opinion",
         cases=cases_critic_bonus,
+        why="a reward is a number, so no gradient is kept; the mask pays only those who could act",
     ),
     Exercise(
         "12.4",
@@ -389,10 +393,12 @@ EXERCISES = (
             "Make a copy of the noise that asks for gradients: `.clone().requires_grad_(True)`.",
             "`gather` picks each row's own class. The rows do not mix, so the gradient of their "
             "sum holds the gradient of each.",
-            "Divide each row of the gradient by its norm (`dim=1, keepdim=True`), times `size`.",
+            "Divide each row of the gradient by its norm, times `size`:\n"
+            "noise + size * gradient / gradient.norm(dim=1, keepdim=True)",
         ),
         uphill,
         "this is all that the rival of the DQN does; it needs a gradient at every step",
         cases=cases_uphill,
+        why="divided by its norm each row has length 1, so each walker moves by `size`",
     ),
 )

@@ -349,11 +349,13 @@ EXERCISES = (
         (
             "How far is each slice from each held-out slice? That is a table of shape (n, m).",
             "(z_mm[:, None] − held_out_z_mm[None]).abs() is that table.",
-            "Greater than gap_mm, in all columns: .all(1).",
+            "Greater than gap_mm, in all columns:\n"
+            "((z_mm[:, None] - held_out_z_mm[None]).abs() > gap_mm).all(1)",
         ),
         may_train,
         "whatever learns from these slices has seen no neighbour of a held-out one",
         cases=cases_may_train,
+        why="the table holds all distances, and all of a slice's must be greater",
     ),
     Exercise(
         "13.2",
@@ -361,12 +363,15 @@ EXERCISES = (
         (
             "Two loops over the window; for each pixel in it one weight.",
             "It needs two patches: noisy[y − half : y + half + 1, x − half : x + half + 1].",
-            "mean square − 2 σ², not below 0, divided by h², e to the power of minus that. Sum "
-            "weight times value, divide by the sum of the weights.",
+            "Sum weight times value, divide by the sum of the weights. The weight, from the "
+            "mean square of the difference of the two patches:\n"
+            "weight = math.exp(-max(0.0, mean_square - 2 * sigma ** 2) / h ** 2)",
         ),
         one_pixel,
         "for every pixel, that is non-local means; scikit-image takes short cuts to be faster",
         cases=cases_one_pixel,
+        why="noise alone makes two patches differ by 2 σ² on average, so only what is beyond "
+        "that counts",
     ),
     Exercise(
         "13.3",
@@ -374,12 +379,13 @@ EXERCISES = (
         (
             "What is the squared error before the step, and what after each action?",
             "picture has one plane and results one for each action: they broadcast.",
-            "reward = scale · ((picture − original)² − (results − original)²); then half the mean "
-            "square of reward − q_values.",
+            "reward = scale · ((picture − original)² − (results − original)²); then:\n"
+            "0.5 * (reward - q_values).square().mean()",
         ),
         all_action_loss,
         "one state now teaches all of its actions, and none of them needs to be tried",
         cases=cases_all_action_loss,
+        why="the result of every action is known, so every Q-value has a target",
     ),
     Exercise(
         "13.4",
@@ -387,9 +393,11 @@ EXERCISES = (
         (
             "TSTR: train on synthetic, test on real. TRTS: train on real, test on synthetic.",
             "“Real” to test on always means patches that no training has seen: `test`.",
-            "Images and labels of two sets are joined by torch.cat, both in the same order.",
+            "Images and labels of two sets are joined in the same order; the last number is:\n"
+            "score(train(joined(few, synthetic)), test)",
         ),
         four_numbers,
         "four numbers, three questions: are they useful, are they right, are they worth adding?",
+        why="the first word says what is trained on and the second what is tested on",
     ),
 )

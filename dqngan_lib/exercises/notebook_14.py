@@ -248,11 +248,14 @@ EXERCISES = (
         (
             "The canvas becomes (1 − m) c + m k. What should m k be, for no error at all?",
             "With d = t − (1 − m) c the error is Σ (d − m k)². Set its derivative in k to zero.",
-            "k = Σ m d / Σ m² for each channel; then .clamp(0, 1).",
+            "k = Σ m d / Σ m² for each channel, cut off at 0 and 1:\n"
+            "((mask * wanted).sum(1) / mask.square().sum()).clamp(0, 1)",
         ),
         stroke_colour,
         "one action less to learn: the colour follows from the place",
         cases=cases_stroke_colour,
+        why="the error is a parabola in k: its lowest point is Σ m d / Σ m², or the nearest end"
+        " of [0, 1]",
     ),
     Exercise(
         "14.2",
@@ -260,12 +263,15 @@ EXERCISES = (
         (
             "Lay each stroke in its best colour (14.1) and measure: a loop is allowed.",
             "Without a loop: Σ e² − Σ (d − m k)², with d = e + m c. Multiply out.",
-            "k (2 Σ m d − k Σ m²) − 2 Σ m e c − Σ m² c², summed over the channels; "
-            "Σ m d = masks @ error.T + masks ** 2 @ canvas.T.",
+            "Σ m d = masks @ error.T + masks ** 2 @ canvas.T. From this take 2 Σ m e c + Σ m² "
+            "c²:\n"
+            "(colour * (2 * wanted - colour * area)).sum(1)",
         ),
         colour_gains,
         "this is the search that the agent is measured against",
         cases=cases_colour_gains,
+        why="with d = e + m c every sum over pixels is a matrix product, and k is cut off "
+        "before it is used",
     ),
     Exercise(
         "14.3",
@@ -273,10 +279,11 @@ EXERCISES = (
         (
             "A distance from each wanted colour to each of the palette: shape (n, k).",
             "wanted[:, None] - palette has the shape (n, k, 3): square and sum over the last.",
-            "palette[distance.argmin(1)].",
+            "palette[distance.argmin(1)]",
         ),
         palette_colour,
         "under a fixed mask the error grows with this distance: nearest is best",
         cases=cases_palette_colour,
+        why="under a fixed mask the error grows with the distance of the colours",
     ),
 )

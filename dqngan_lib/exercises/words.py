@@ -10,26 +10,46 @@ from typing import Any
 
 from dqngan_lib.course.runtime import say
 
+_PAIR = "`.max(1)`, `.min(1)` and `.sort()` return two things, values and indices: take `.values`"
+_TRUTH = "a tensor of true and false cannot be subtracted: ~flag turns it round"
+_TYPES = (
+    "numbers of two types meet, such as float32 and float64 or int64: change one with "
+    "`.to(other.dtype)`"
+)
+_WHOLE = "whole numbers have no mean, logarithm or softmax: change them with `.float()`"
+_INDEX = "an index must be whole numbers: `.long()`"
+_SHAPES = "two shapes do not fit each other: print them with `.shape`"
+_GIVEN = "does your function have the arguments of the cell as given?"
 _MEANINGS = {
-    "torch.return_types": "`.max(1)`, `.min(1)` and the like return two things, values and "
-    "indices: take `.values`",
-    "operator, with a bool tensor is not supported": "a tensor of true and false cannot be "
-    "subtracted: ~flag turns it round",
+    "torch.return_types": _PAIR,
+    "multiply sequence by non-int": _PAIR,
+    "can only concatenate tuple": _PAIR,
+    "only integer tensors of a single element": _PAIR,
+    "a bool tensor is not supported": _TRUTH,
     "Boolean value of Tensor with more than one value": "`if`, `and`, `or` and `not` want one "
     "truth value; for a whole tensor there are torch.where, &, | and ~",
-    "same dtype": "numbers of two types meet, float32 and float64 (or int64): change one with "
-    "`.to(other.dtype)`",
-    "scalar type": "numbers of two types meet, float32 and float64 (or int64): change one with "
-    "`.to(other.dtype)`",
-    "dtype int64 for index": "an index must be whole numbers: `.long()`",
-    "tensors used as indices must be": "an index must be whole numbers: `.long()`",
-    "does not require grad": "what you differentiate is not connected with what you "
-    "differentiate by; was it detached, or made under no_grad()?",
+    "dtype int32/int64 for index": _INDEX,
+    "dtype int64 for index": _INDEX,
+    "tensors used as indices must be": _INDEX,
+    "Index tensor must have the same number of dim": "gather wants an index with as many "
+    "dimensions as the tensor: `.unsqueeze(1)` adds one",
+    "same dtype": _TYPES,
+    "to be equal to src.dtype": _TYPES,
+    "but found Double": _TYPES,
+    "expected scalar type": _TYPES,
+    "must be either a floating point": _WHOLE,
+    "not implemented for 'Long'": _WHOLE,
+    "does not require grad": "what you differentiate is not connected with what you differentiate "
+    "by: was it detached, or made under no_grad()?",
     "a leaf Variable that requires grad": "weights are written into under torch.no_grad()",
-    "must match the size of tensor": "two shapes do not fit each other: print them with `.shape`",
-    "shapes cannot be multiplied": "two shapes do not fit each other: print them with `.shape`",
-    "unexpected keyword argument": "does your function have the arguments of the cell as given?",
-    "positional argument": "does your function have the arguments of the cell as given?",
+    "must match the size of tensor": _SHAPES,
+    "size mismatch": _SHAPES,
+    "shapes cannot be multiplied": _SHAPES,
+    "Dimension out of range": "the tensor has fewer dimensions than that: print its `.shape`",
+    "'numpy.ndarray' object has no attribute": "this is an array of NumPy; torch.as_tensor makes "
+    "a tensor of it",
+    "unexpected keyword argument": _GIVEN,
+    "positional argument": _GIVEN,
 }
 """Pieces of Python's and torch's messages, and what a beginner can do about each."""
 
@@ -37,7 +57,7 @@ _MEANINGS = {
 def explained(error: BaseException) -> str:
     """Return what an error usually means, as an end to its message, or nothing."""
     meaning = next((words for piece, words in _MEANINGS.items() if piece in str(error)), None)
-    return f". {meaning[0].upper()}{meaning[1:]}" if meaning else ""
+    return f". What that means: {meaning}" if meaning else ""
 
 
 def standalone(function: Callable[..., Any]) -> str:
