@@ -242,6 +242,7 @@ def test_a_module_goes_with_the_notebook_beside_it_alone(tmp_path):
     assert handed["Ana/a/00.ipynb"].modules == {"helper.py": "h = 1", "parts/two.py": "t = 1"}
     assert handed["Bo/00.ipynb"].modules == {"extra.py": "b = 1"}
     assert handed["liana_12_34_00.ipynb"].modules == {"tools.py": "c = 1"}
+    assert handed["bo_extra.py"].is_module and not handed["bo_extra.py"].problem
     for name in ("Ana/far.py", "Ana/a/random.py", "stray.py"):
         assert handed[name].problem == "no notebook could import it, and it has no answers"
     assert handed["stray.py"].student == ""

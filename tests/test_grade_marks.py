@@ -19,7 +19,7 @@ from tests.test_grade import run, write
 from tools.cells import courses
 from tools.grading.alike import shape, shape_of_solution
 from tools.grading.collect import collect
-from tools.grading.feedback import hint_after, report
+from tools.grading.feedback import hint_after, page, report
 from tools.grading.marks import (
     as_csv,
     assignments,
@@ -339,6 +339,13 @@ def test_a_page_says_verdict_message_hint_and_what_to_read_again(whole):
     assert "To read again: notebook 02_dqn, section “Step 5" in text
     assert "&lt;b&gt;.txt: it is neither" in text and "<b>" not in text
     assert "<script>" not in whole[3]["Bo Ek_102_assignsubmission_file_feedback.html"]
+
+
+def test_a_page_says_once_that_a_notebook_is_not_there(tmp_path):
+    _, (ana,), rows = graded(tmp_path, {"Ana/02_dqn.ipynb": "{"})
+    for row in rows:
+        row["message"] = "02_dqn.ipynb cannot be read as a notebook: it is not JSON"
+    assert page(ana, rows).count("it is not JSON") == 1
 
 
 def test_the_teachers_page_has_mistakes_and_answers_that_are_the_same(whole):

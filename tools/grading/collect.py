@@ -85,6 +85,8 @@ class Handed:
     """Paths and sources of the modules beside it, which its cells may import."""
     problem: str = ""
     """Why it is not graded, if so."""
+    is_module: bool = False
+    """Whether a notebook beside it may import it."""
     script: str | None = None
     """The text of a file that is a script."""
     owner: Owner = field(default_factory=lambda: Owner("", ()))
@@ -405,7 +407,7 @@ def _place(files: list[Handed], only: set[str]) -> None:
             beside = one.owner.inside[:-1]
             if one.numbers and path[: len(beside)] == [*beside] and _is_module(path[len(beside) :]):
                 one.modules["/".join(path[len(beside) :])] = module.script
-                module.problem = "a module, which the notebook beside it may import"
+                module.is_module, module.problem = True, ""
 
 
 def _is_module(path: list[str]) -> bool:

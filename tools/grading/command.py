@@ -140,8 +140,9 @@ def _write(
     write_pages(rows, again, pages)
     write_whole(out.with_name(f"{out.stem}_report.html"), report(rows, seed))
     known = assignments(handed)
-    for number, one in enumerate(known):
-        more = f"_{number + 1}" if len(known) > 1 else ""
+    for one in known:
+        same = [other for other in known if other.system == one.system]
+        more = f"_{same.index(one) + 1}" if len(same) > 1 else ""
         title = one.root.removesuffix(".zip") if more and one.root else options.title
         path = out.with_name(f"{out.stem}_{one.system}{more}.csv")
         write_whole(path, gradebook(one, rows, roster, title, options.out_of))

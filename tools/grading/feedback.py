@@ -8,16 +8,23 @@ from typing import Any
 import jinja2
 
 from tools.cells import courses
+from tools.grading.collect import CANVAS, MOODLE
 from tools.grading.marks import Row, Student, exercises
 from tools.grading.table import in_order
 from tools.notebooks import write_whole
 
 SIGNS = {"right": "✓", "wrong": "✗", "timed out": "✗", "error": "✗", "not attempted": "○"}
+HINTS = {
+    "timed out": "Look for a loop whose end is never reached.",
+    "error": "Restart the notebook and run its cells from the top: Python shows the line.",
+}
+"""What helps where it is not the answer's idea that is wrong."""
 COMMON = set("with that this from must each your yours their which function result".split())  # noqa: SIM905
 """Words that say nothing about a mistake."""
 MOST_MESSAGES = 3
 """Of an exercise, the messages that the teacher's page shows."""
 
+# Jinja2 comes with torch and with JupyterLab.
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -49,11 +56,19 @@ def write_pages(rows: list[Row], students: list[Student], folder: Path) -> None:
 def page(student: Student, rows: list[Row]) -> str:
     """Return a student's page: each exercise, its verdict, a hint, and what to read again."""
     own = [row for row in rows if row["exercise"]]
+    nothing: dict[str, list[str]] = defaultdict(list)  # one line for all that lacks its notebook
+    for row in own:
+        if row["message"].startswith("no notebook") or "cannot be read as a" in row["message"]:
+            nothing[row["message"]].append(row["exercise"])
+    without = {exercise for group in nothing.values() for exercise in group}
     return TEMPLATES.get_template("page.html").render(
         student=student.name,
         late=student.late,
-        exercises=[_shown(row) for row in own],
-        lost=[row for row in rows if not row["exercise"]],
+        exercises=[_shown(row) for row in own if row["exercise"] not in without],
+        nothing=[(", ".join(group), message) for message, group in nothing.items()],
+        lost=[{**r, "file": own_name(r["file"])} for r in rows if r["verdict"] == "not graded"],
+        right=sum(row["verdict"] == "right" for row in own),
+        number=len(own),
         points=f"{sum(float(row['points']) for row in own):g}",
         of=f"{sum(float(row['of']) for row in own):g}",
     )
@@ -63,11 +78,20 @@ def _shown(row: Row) -> dict[str, Any]:
     """Return what the page says of an exercise."""
     about = exercises()[row["exercise"]]
     course = courses()[row["exercise"][:2]]
-    shown = {**row, "sign": SIGNS[row["verdict"]], "title": about.title, "hint": "", "again": ""}
-    if row["file"] and row["verdict"] != "right":
-        shown["hint"] = hint_after(row["exercise"], row["message"] * (row["verdict"] == "wrong"))
-        shown["again"] = f"notebook {course.stem}, section “{about.section}”"
+    shown = {**row, "sign": SIGNS[row["verdict"]], "title": about.title.replace("$", "")}
+    shown |= {"file": own_name(row["file"]), "hint": "", "again": ""}
+    if row["verdict"] != "right":
+        message = row["message"] if row["verdict"] == "wrong" else ""
+        shown["hint"] = HINTS.get(row["verdict"]) or hint_after(row["exercise"], message)
+        shown["again"] = f"notebook {course.stem}, section “{about.section}”, up to the exercise"
     return shown
+
+
+def own_name(file: str) -> str:
+    """Return the name that a student gave a file, without what Moodle or Canvas puts before it."""
+    name = file.rpartition("/")[2]
+    known = MOODLE.match(name) or CANVAS.match(name)
+    return (known["rest"] if known else None) or name
 
 
 def hint_after(exercise: str, message: str) -> str:
@@ -110,7 +134,7 @@ def report(rows: list[Row], seed: int) -> str:
         table=table,
         look=[row for row in graded if row["look"] and row["verdict"] == "right"],
         groups=_groups(graded),
-        lost=[row for row in rows if not row["exercise"]],
+        lost=[row for row in rows if row["verdict"] in ("not graded", "nothing handed in")],
         seed=seed,
     )
 
