@@ -354,9 +354,12 @@ def test_the_teachers_page_has_mistakes_and_answers_that_are_the_same(whole):
     assert "--seed 1" in text
     rows = {(row["student"], row["exercise"]): row for row in whole[1][1]}
     assert rows["Ana Li", "02.1"]["alike"] == "Bo Ek"
-    said = report([dict.fromkeys(COLUMNS, "") | {"exercise": "02.1", "verdict": "wrong",
-                   "message": "No. Because 3."}] * 2, 1)  # fmt: skip
-    assert "2 × No." in said
+
+    wrong = dict.fromkeys(COLUMNS, "") | {"exercise": "02.1", "verdict": "wrong"}
+    messages = ["it is 3, not 4. Look", "it is 5, not 4. Look", "`max` <b>"]
+    said = report([wrong | {"message": message} for message in messages], 1)
+    assert "2 × it is 3, not 4.<" in said
+    assert "1 × <code>max</code> &lt;b&gt;" in said
 
 
 def test_one_student_is_graded_again_and_the_others_stay(whole):

@@ -1,11 +1,12 @@
 """Write the pages: one for each student, and one for the teacher."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 
 from tools.cells import courses
 from tools.grading.collect import CANVAS, MOODLE
@@ -19,10 +20,21 @@ HINTS = {
     "error": "Restart the notebook and run its cells from the top: Python shows the line.",
 }
 """What helps where it is not the answer's idea that is wrong."""
-COMMON = set("with that this from must each your yours their which function result".split())  # noqa: SIM905
+COMMON = frozenset(
+    """
+    and are but can each for from function has its must not one result should that the their this
+    was what which with you your yours
+    """.split()  # noqa: SIM905
+)
 """Words that say nothing about a mistake."""
 MOST_MESSAGES = 3
 """Of an exercise, the messages that the teacher's page shows."""
+
+
+def with_code(text: str) -> markupsafe.Markup:
+    """Return text in HTML, with what stands between backticks as code."""
+    return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(markupsafe.escape(text))))
+
 
 # Jinja2 comes with torch and with JupyterLab.
 TEMPLATES = jinja2.Environment(
@@ -32,6 +44,7 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.filters["with_code"] = with_code
 
 
 def write_pages(rows: list[Row], students: list[Student], folder: Path) -> None:
@@ -78,7 +91,7 @@ def _shown(row: Row) -> dict[str, Any]:
     """Return what the page says of an exercise."""
     about = exercises()[row["exercise"]]
     course = courses()[row["exercise"][:2]]
-    shown = {**row, "sign": SIGNS[row["verdict"]], "title": about.title.replace("$", "")}
+    shown = {**row, "sign": SIGNS[row["verdict"]], "title": about.title}
     shown |= {"file": own_name(row["file"]), "hint": "", "again": ""}
     if row["verdict"] != "right":
         message = row["message"] if row["verdict"] == "wrong" else ""
@@ -104,7 +117,7 @@ def hint_after(exercise: str, message: str) -> str:
 
 
 def _words(text: str) -> set[str]:
-    return {w.lower() for w in re.findall(r"\w+", text) if len(w) > 3 or not w.isascii()} - COMMON
+    return {w.lower() for w in re.findall(r"\w+", text) if len(w) > 2 or not w.isascii()} - COMMON
 
 
 def report(rows: list[Row], seed: int) -> str:
@@ -119,7 +132,11 @@ def report(rows: list[Row], seed: int) -> str:
     for exercise in sorted({row["exercise"] for row in graded}, key=in_order):
         own = [row for row in graded if row["exercise"] == exercise]
         tried = [row for row in own if row["verdict"] not in ("right", "not attempted")]
-        messages = Counter(_kind(row["message"]) for row in tried)
+        kinds: dict[str, list[str]] = defaultdict(list)  # messages that differ in numbers alone
+        for row in tried:
+            sentence = re.split(r"(?<=[.?!]) (?=[A-Z])", row["message"])[0]
+            kinds[re.sub(r"\d[\d.e-]*", "0", sentence)].append(sentence)
+        messages = sorted(kinds.values(), key=len, reverse=True)[:MOST_MESSAGES]
         table.append(
             {
                 "exercise": exercise,
@@ -127,7 +144,7 @@ def report(rows: list[Row], seed: int) -> str:
                 "right": sum(row["verdict"] == "right" for row in own),
                 "tried": len(tried),
                 "of": len(own),
-                "messages": messages.most_common(MOST_MESSAGES),
+                "messages": [(said[0], len(said)) for said in messages],
             }
         )
     return TEMPLATES.get_template("report.html").render(
@@ -137,11 +154,6 @@ def report(rows: list[Row], seed: int) -> str:
         lost=[row for row in rows if row["verdict"] in ("not graded", "nothing handed in")],
         seed=seed,
     )
-
-
-def _kind(message: str) -> str:
-    """Return the first sentence of a message, which mistakes of one kind share."""
-    return re.split(r"(?<=[.?!]) (?=[A-Z])", message)[0]
 
 
 def _groups(graded: list[Row]) -> list[dict[str, Any]]:

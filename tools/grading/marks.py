@@ -43,7 +43,7 @@ def exercises() -> dict[str, About]:
                 if title := re.match(r"### Exercise (\d\d\.\d+) · (.+)", line):
                     number, name = title.groups()
                 elif stated := re.match(r"Difficulty (●*)○* ", line):
-                    found[number] = About(name, len(stated[1]), section)
+                    found[number] = About(name.replace("$", ""), len(stated[1]), section)
                 elif heading := re.match(r"#+ (.+)", line):
                     section = heading[1]
     return found
