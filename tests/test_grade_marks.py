@@ -19,6 +19,7 @@ from tests.test_grade import run, write
 from tools.cells import courses
 from tools.grading.alike import shape, shape_of_solution
 from tools.grading.collect import collect
+from tools.grading.command import main
 from tools.grading.feedback import hint_after, page, report
 from tools.grading.marks import (
     as_csv,
@@ -379,6 +380,13 @@ def test_one_student_is_graded_again_and_the_others_stay(whole):
         folder / "marks_feedback" / "Ana Li_101_assignsubmission_file_feedback.html"
     ).read_text()
     assert "10 of 10 points" in page
+
+
+def test_a_table_of_another_version_cannot_be_gone_on_with(tmp_path, capsys):
+    write(tmp_path, {"in/Ana/02_dqn.ipynb": notebook("x = 1"), "grades.csv": "student\nAna\n"})
+    with pytest.raises(SystemExit):
+        main(["in", "--student", "Ana", "--from", str(tmp_path)])
+    assert "grades.csv has other columns" in capsys.readouterr().err
 
 
 def test_formulas_are_no_formulas_any_more(tmp_path):

@@ -35,20 +35,7 @@ from tools.start import start
 
 def main(arguments: list[str] | None = None) -> int:
     """Grade a folder; return 0 when that could be done, whatever the marks."""
-    parser = argparse.ArgumentParser(prog="course.py grade", description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path, help="a folder, or the zip of Moodle or Canvas")
-    parser.add_argument("--out", type=Path, default=Path("grades.csv"), help="default grades.csv")
-    parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks alone: 01 02")
-    parser.add_argument("--roster", type=Path, metavar="CSV", help="the list of the class")
-    parser.add_argument("--points", type=Path, metavar="CSV", help="what each exercise is worth")
-    parser.add_argument("--out-of", type=float, metavar="N", help="the best grade in gradebooks")
-    parser.add_argument("--title", default="DQN and GAN notebooks", help="of Canvas's assignment")
-    parser.add_argument("--student", metavar="NAME", help="grade this one again, keep the others")
-    parser.add_argument("--seed", type=int, help="of the checks' random inputs; default: by chance")
-    parser.add_argument("--jobs", type=int, default=cores(), help="how many processes at a time")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="for an exercise, default 5")
-    parser.add_argument("--start", choices=("fork", "spawn"), help="how to start processes")
-    parser.add_argument("--from", dest="here", type=Path, default=Path(), help=argparse.SUPPRESS)
+    parser = _parser()
     options = parser.parse_args(arguments)
     folder, out = options.here / options.folder, options.here / options.out
     only = {n.zfill(2) for n in options.only} if options.only else set(courses())
@@ -106,12 +93,37 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="course.py grade", description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="a folder, or the zip of Moodle or Canvas")
+    parser.add_argument("--out", type=Path, default=Path("grades.csv"), help="default grades.csv")
+    parser.add_argument("--only", nargs="+", metavar="NN", help="these notebooks alone: 01 02")
+    parser.add_argument("--roster", type=Path, metavar="CSV", help="the list of the class")
+    parser.add_argument("--points", type=Path, metavar="CSV", help="what each exercise is worth")
+    parser.add_argument("--out-of", type=float, metavar="N", help="the best grade in gradebooks")
+    parser.add_argument("--title", default="DQN and GAN notebooks", help="of Canvas's assignment")
+    parser.add_argument("--student", metavar="NAME", help="grade this one again, keep the others")
+    parser.add_argument("--seed", type=int, help="of the checks' random inputs; default: by chance")
+    parser.add_argument("--jobs", type=int, default=cores(), help="how many processes at a time")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="for an exercise, default 5")
+    parser.add_argument("--start", choices=("fork", "spawn"), help="how to start processes")
+    parser.add_argument("--from", dest="here", type=Path, default=Path(), help=argparse.SUPPRESS)
+    return parser
+
+
 def _table_of_before(path: Path) -> list[Row]:
-    """Read a table that this tool has written, without the ' in front of formulas."""
+    """Read a table that this tool has written, without the ' in front of formulas.
+
+    Raises:
+        ValueError: It is none.
+    """
+    rows = read_table(path)
+    if rows[0].keys() != set(COLUMNS):
+        raise ValueError(f"{path.name} has other columns; grade all students once")
     return [
         {key: value[1:] if value[:2] in ("'=", "'+", "'-", "'@") else value
          for key, value in row.items()}
-        for row in read_table(path)
+        for row in rows
     ]  # fmt: skip
 
 
