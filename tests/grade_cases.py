@@ -456,6 +456,28 @@ CHEATS = {
         "wrong",
         "may not change what torch computes",
     ),
+    "patches what the checks run in": (
+        [
+            "import contextlib, torch",
+            body(
+                "torch.random.fork_rng = lambda **_: contextlib.suppress(Exception)",
+                "return images.mean(0)",
+            ),
+        ],
+        "error",
+        "changes torch.random.fork_rng",
+    ),
+    "swallows what the checks raise": (
+        [
+            "import contextlib",
+            body(
+                "contextlib._GeneratorContextManager.__exit__ = lambda *_: True",
+                "return images.mean(0)",
+            ),
+        ],
+        "error",
+        "changes _GeneratorContextManager.__exit__",
+    ),
     "patches the checks": (
         [
             body(

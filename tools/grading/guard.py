@@ -5,10 +5,14 @@ possible.
 """
 
 import builtins
+import contextlib
 import copy
+import dis
+import inspect
 import math
 import operator
 import os
+import random
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -200,10 +204,12 @@ def watched(exercises: types.ModuleType) -> Iterator[tuple[str, dict[str, Any], 
     import torch
     from torch import nn
 
-    modules = (copy, math, operator, np, torch, torch.autograd, torch.linalg, nn)
+    modules = (contextlib, copy, dis, inspect, math, operator, random, np, np.random, torch)
+    modules += (torch.autograd, torch.linalg, torch.random, nn)
     for module in (*modules, nn.functional):
         yield module.__name__, vars(module), False
     kinds = (torch.Tensor, torch.Generator, nn.Module, nn.Linear, nn.Parameter)
+    kinds += (contextlib._GeneratorContextManager,)  # could swallow what a check raises
     for kind in (*kinds, exercises.Exercise, exercises.Wrong):
         yield kind.__qualname__, vars(kind), True
     for name, module in list(sys.modules.items()):
