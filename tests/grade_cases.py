@@ -136,8 +136,8 @@ HONEST = {
     ],
     "asks for a GPU": [body("return images.cuda().mean(0).to('cuda:0')")],
     "asks for a GPU for a network": [
-        "import torch\nlayer = torch.nn.Flatten().cuda().to(device='cuda')",
-        body("return layer(images.mean(0, keepdim=True)).reshape(images.shape[1:])"),
+        "import torch\nlayer = torch.nn.Linear(1, 1).cuda().to(device='cuda')",
+        body("assert layer.weight.device.type == 'cpu'", "return images.mean(0)"),
     ],
     "a broken function in the same cell": [f"{RIGHT}\n\ndef other(:\n    pass\n"],
     "a broken line above in the same cell": [f"x = = 1\n\n{RIGHT}"],
