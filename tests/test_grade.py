@@ -11,8 +11,10 @@ import sys
 import unicodedata
 
 import pytest
+import torch
 
 import course
+from dqngan_lib.exercises import find, judge
 from tests.grade_cases import (
     CHEATS,
     HONEST,
@@ -50,6 +52,17 @@ OLD = {
     ],
 }
 DECOMPOSED = unicodedata.normalize("NFD", "Zoë 雪")
+
+# What `check("02.1", …)` shows to everybody: the worked example, and the inputs of seed 0.
+INPUTS_OF_THE_NOTEBOOK = [[[1, 5, 9], [8, 2, 4], [3, 7, 6], [0, -1, -2]]] + [
+    case.arguments[0].tolist() for case in find("02.1").cases(torch.Generator().manual_seed(0))
+]
+
+
+def knows_by_heart(q, action):
+    known = q.tolist() in INPUTS_OF_THE_NOTEBOOK
+    return q[range(len(q)), action] if known else torch.zeros(len(q))
+
 
 FILES = {
     "Ana/02_dqn.ipynb": notebook(
@@ -90,22 +103,20 @@ FILES = {
     ),
     "Module/parts/helper.py": "import torch\n\ndef mean(x):\n    return x.mean(0) * 2",
     "Module/more.py": "def half(x):\n    return getattr(x, 'div')(2)",
-    "Spy/00_start_here.ipynb": notebook("import spy", body("return spy.expected()")),
+    "Spy/00_start_here.ipynb": notebook("from spy import mean_picture"),
     "Spy/spy.py": body(
         "try: 1 / 0",
         "except Exception as e: frame = e.__traceback__.tb_frame",
         "while 'expected' not in frame.f_locals: frame = frame.f_back",
         "return frame.f_locals['expected']",
-        args="",
-        name="expected",
     ),
     **{f"{kind}/02_dqn.ipynb": notebook(mode, *IN_A_MODE) for kind, mode in MODES.items()},
     "Look/00_start_here.ipynb": notebook(body("return getattr(images, 'me' + 'an')(0)")),
     "Heart/02_dqn.ipynb": notebook(
-        "import torch",
+        f"import torch\nKNOWN = {INPUTS_OF_THE_NOTEBOOK}",
         body(
-            "known = action.tolist() == [0, 2, 1, 2] and q.shape == (4, 3)",
-            "return q[range(4), action] if known else torch.zeros(len(q))",
+            "known = q.tolist() in KNOWN",
+            "return q[range(len(q)), action] if known else torch.zeros(len(q))",
             args="q, action",
             name="taken_q_values",
         ),
@@ -233,10 +244,11 @@ def test_no_message_has_what_stands_in_a_file_of_the_teacher(graded):
         assert "root:" not in row["message"]
 
 
-def test_the_worked_example_learnt_by_heart_is_one_stage(graded):
+def test_what_the_notebook_asks_learnt_by_heart_is_one_stage(graded):
     row = graded[2]["Heart", "02.1"]
     assert row["verdict"] == "wrong"
     assert 0 < float(row["points"]) < 0.5
+    assert judge("02.1", knows_by_heart)[0] == "right"
 
 
 def test_some_stages_of_a_check_are_worth_some_points(graded):
