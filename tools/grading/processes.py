@@ -163,8 +163,9 @@ class Process:
         self.results = box / f"{self.folder.name}.results"
         self.results.touch()
         for name, source in task.handed.modules.items():
-            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / name).write_text(source, encoding="utf-8", errors="replace")
+            with contextlib.suppress(OSError):  # a name that this system cannot have
+                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / name).write_text(source, encoding="utf-8", errors="replace")
         self.size = 0
         self.began = time.monotonic()
         self.timed_out = self.forged = False
