@@ -107,7 +107,7 @@ class Handed:
         if self.script is None:
             return bool(NOTEBOOK.search(self.name))
         stem = any(course.stem.lower() in self.name.lower() for course in courses().values())
-        return bool(self.cells or stem or re.search(r"\bcheck\([\"']\d\d\.", self.script))
+        return bool(self.cells or stem or re.search(r"\bcheck\(["'](?:\d\d|[A-Z])\.", self.script))
 
 
 def collect(folder: Path, only: set[str]) -> list[Handed]:
@@ -302,7 +302,7 @@ def script_cells(script: str) -> list[Cell]:
     for start, end in itertools.pairwise([*marks, None]):
         words = start[1] or ""
         if not re.search(r"\[(markdown|raw)\]", words):
-            exercise = re.search(r'exercise="(\d\d\.\d+)"', words)
+            exercise = re.search(r'exercise="((?:\d\d|[A-Z])\.\d+)"', words)
             source = script[start.end() : end.start() if end else None]
             cells.append(Cell(source.strip("\n"), exercise and exercise[1]))
     return cells

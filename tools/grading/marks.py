@@ -40,7 +40,7 @@ def exercises() -> dict[str, About]:
             if cell.cell_type != "markdown":
                 continue
             for line in cell.source.splitlines():
-                if title := re.match(r"### Exercise (\d\d\.\d+) · (.+)", line):
+                if title := re.match(r"### Exercise ((?:\d\d|[A-Z])\.\d+) · (.+)", line):
                     number, name = title.groups()
                 elif stated := re.match(r"Difficulty (●*)○* ", line):
                     found[number] = About(name.replace("$", ""), len(stated[1]), section)

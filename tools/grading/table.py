@@ -47,9 +47,8 @@ def table(
             if one.student == student.name and one.problem and not one.numbers:
                 rows.append(_row(student, verdict="not graded", message=one.problem, file=one.file))
         for exercise in (e for number in numbers for e in courses()[number].names):
-            nothing = Result(
-                "not attempted", f"no notebook {exercise.partition('.')[0]} was handed in"
-            )
+            notebook = exercise.partition(".")[0]
+            nothing = Result("not attempted", f"no notebook {notebook} was handed in")
             result = best.get((student.name, exercise), nothing)
             worth = points.get(exercise, 0.0)
             said = {
