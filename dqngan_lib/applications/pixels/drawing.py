@@ -55,7 +55,7 @@ class DrawAndEnlarge:
         self.side = originals.shape[-1]
         names = [(f"{self.side // factor} × {self.side // factor}", factor) for factor in policies]
         self.factor = ipywidgets.Dropdown(options=names, description="shrink to")
-        starts = [("empty paper", -1), *((f"digit {n}", n) for n in range(len(originals)))]
+        starts = [("empty paper", -1), *((f"test picture {n}", n) for n in range(len(originals)))]
         self.start = ipywidgets.Dropdown(options=starts, value=-1, description="begin with")
         self.pen = ipywidgets.Dropdown(options=PEN_MODES, description="the pen")
         self.step = ipywidgets.IntSlider(value=0, min=0, max=steps, description="step")

@@ -1,5 +1,7 @@
 """What else makes a fax shorter: smoothing, asking about each picture, and policy gradients."""
 
+import itertools
+
 import numpy as np
 import torch
 from skimage.restoration import denoise_tv_chambolle
@@ -11,12 +13,19 @@ from dqngan_lib.applications.pixels.fax import (
     Fax,
     FaxEditor,
     FlipQNetwork,
+    fax_score,
     may_flip,
     on_border,
 )
 from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.course.runtime import progress
 from dqngan_lib.course.training import set_learning_rate
+
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""How much `tune_cut` smooths."""
+
+LEVELS = (0.4, 0.45, 0.5, 0.55)
+"""Where it cuts."""
 
 
 def smooth_and_cut(answers: Tensor, weight: float, level: float) -> Tensor:
@@ -35,6 +44,18 @@ def smooth_and_cut(answers: Tensor, weight: float, level: float) -> Tensor:
         smooth = [denoise_tv_chambolle(answer, weight) for answer in answers[:, 0].numpy()]
         answers = torch.as_tensor(np.stack(smooth)).unsqueeze(1)
     return (answers > level).float()
+
+
+def tune_cut(answers: Tensor, originals: Tensor) -> tuple[float, float]:
+    """Return the weight and the level of `smooth_and_cut` that give the lowest `fax_score`.
+
+    Args:
+        answers: What the CNN says of training pictures.
+        originals: What they should look like.
+    """
+    fax, settings = Fax(), list(itertools.product(WEIGHTS, LEVELS))
+    scores = [fax_score(smooth_and_cut(answers, *s), originals, fax)["score"] for s in settings]
+    return settings[scores.index(min(scores))]
 
 
 def search_flips(
@@ -94,13 +115,16 @@ def train_reinforce(
     fax: Fax,
     *,
     queries: int,
+    updates: int = 1_360,
     learning_rate: float = 1e-2,
+    entropy: float = 0.3,
     seed: int = 0,
 ) -> FlipPolicy:
     """Train the same network by REINFORCE (Williams 1992), with the same reward for each flip.
 
     The gradient is that of log π(flip) times the reward of the flip; a pixel that stays earns 0.
-    The reward is measured for each flip alone, as for the DQN, so no other noise is in it.
+    The reward is measured for each flip alone, as for the DQN, so no other noise is in it. Most
+    flips do not pay: without a bonus for the policy's entropy it would soon try none.
 
     Args:
         answers: What the CNN says, float `(n, 1, height, width)` in [0, 1].
@@ -108,29 +132,34 @@ def train_reinforce(
         originals: What they should look like.
         fax: The program that is asked.
         queries: How often it may be asked.
+        updates: Gradient steps at most: a policy that flips less and less asks less and less.
         learning_rate: At the start; it falls to 0.
+        entropy: What a nat of a pixel's entropy counts as, in units of the reward.
         seed: Seed of the network, the episodes and the policy's choices.
     """
     whole("queries", queries, 1)
+    whole("updates", updates, 1)
     torch.manual_seed(seed)
     network = FlipQNetwork()
     adam = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
     rng = torch.Generator().manual_seed(int(seed))
     first, envs = fax.asked, FaxEditor(16, answers, starts, originals, fax)
     observation, _ = envs.reset(seed=seed)
-    bar = progress(range(queries), label="REINFORCE")
-    for _ in bar:
-        spent = fax.asked - first
-        if spent >= queries:
+    for done in progress(range(updates), label="REINFORCE"):
+        left = min(1 - (fax.asked - first) / queries, 1 - done / updates)
+        if left <= 0:
             break
-        set_learning_rate(adam, learning_rate * (1 - spent / queries))
+        set_learning_rate(adam, learning_rate * left)
         logit = network.worth(observation)
-        chance = torch.where(may_flip(observation), logit.detach().sigmoid(), 0.0)
-        flip = torch.rand(chance.shape, generator=rng) < chance
+        allowed = may_flip(observation)
+        chance = logit.sigmoid()
+        flip = allowed & (torch.rand(chance.shape, generator=rng) < chance.detach())
         observation, reward, *_ = envs.step(flip.squeeze(1).long())
-        # ∇ Σᵢ rᵢ log π(flipᵢ): log σ(z) is −softplus(−z).
-        log_flip = -functional.softplus(-logit)[flip]
-        loss = -(reward.unsqueeze(1)[flip] * log_flip).sum() / len(flip)
+        # ∇ Σᵢ rᵢ log π(flipᵢ), with log σ(z) = −softplus(−z), and the bonus β Σᵢ H(π(·ᵢ)).
+        log_flip = -functional.softplus(-logit)
+        bonus = functional.softplus(logit) - chance * logit  # H of a coin with chance σ(z)
+        gain = (reward.unsqueeze(1) * log_flip)[flip].sum() + entropy * bonus[allowed].sum()
+        loss = -gain / len(flip)
         adam.zero_grad()
         loss.backward()
         adam.step()
