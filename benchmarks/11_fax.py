@@ -68,7 +68,7 @@ def search(seed: int, times: float) -> tuple[Tensor, int]:
     return search_flips(test, cuts(seed)[1], fax, max(tries, 0)), fax.asked
 
 
-def reinforce(seed: int, entropy: float) -> tuple[Tensor, int]:
+def reinforce(seed: int) -> tuple[Tensor, int]:
     """Return what REINFORCE makes with as many questions as the DQN had."""
     (learn, test), (start, begin), fax = answers(seed), cuts(seed), Fax()
     policy = train_reinforce(
@@ -77,7 +77,6 @@ def reinforce(seed: int, entropy: float) -> tuple[Tensor, int]:
         _data.train_images[:LEARN],
         fax,
         queries=dqn(seed)[1],
-        entropy=entropy,
         seed=seed,
     )
     return flip_pixels(policy.act, test, begin).result, fax.asked
@@ -86,8 +85,7 @@ def reinforce(seed: int, entropy: float) -> tuple[Tensor, int]:
 ROWS: dict[str, Callable[[int], tuple[Tensor, int]]] = {
     "CNN, cut at ½": lambda seed: cut(seed, smooth=False),
     "CNN, smoothed and cut": lambda seed: cut(seed, smooth=True),
-    "REINFORCE, entropy 0.1": lambda seed: reinforce(seed, 0.1),
-    "REINFORCE, entropy 0.3": lambda seed: reinforce(seed, 0.3),
+    "REINFORCE": reinforce,
     "search, as many questions": lambda seed: search(seed, 1),
     "search, four times as many": lambda seed: search(seed, 4),
     "DQN": dqn,
