@@ -194,6 +194,8 @@ MAIN = {
         "7 → 28, DQN: PSNR in dB",
         "7 → 28, DQN above back-projection, in dB",
         "7 → 28, DQN: share read rightly",
+        "fax: smoothed and cut, score above the DQN's",
+        "fax, five seeds: search, as many questions, least above the DQN",
     ),
     "12": (
         "λ = 0: hole PSNR in dB",
