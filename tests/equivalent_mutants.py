@@ -403,4 +403,12 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "return log_softmax(log_q + reward / alpha)",
         ],
     },
+    "train_step": {
+        "the optimizer has all weights of the network, and no others": [
+            "network.zero_grad()",
+        ],
+        "a number carries no gradient": [
+            "return detached(loss).item()",
+        ],
+    },
 }

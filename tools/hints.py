@@ -7,15 +7,15 @@ import json
 import re
 from pathlib import Path
 
-from tools.notebooks import NOTEBOOKS, write_whole
+from tools.notebooks import course_notebooks, write_whole
 from tools.start import start
 
-CHECK = re.compile(r"""^check\(\s*["'](\d\d\.\d+)["'].*\)\s*$""", re.MULTILINE)
+CHECK = re.compile(r"""^check\(\s*["']((?:\d\d|[A-Z])\.\d+)["'].*\)\s*$""", re.MULTILINE)
 
 
 def missing(source: str) -> list[str]:
     """Return the exercises that a cell checks without a prepared hint under the check."""
-    prepared = re.findall(r"""^(?:# ?)?hint\(["']([\d.]+)["']\)""", source, re.MULTILINE)
+    prepared = re.findall(r"""^(?:# ?)?hint\(["']([A-Z\d.]+)["']\)""", source, re.MULTILINE)
     return [number for number in CHECK.findall(source) if number not in prepared]
 
 
@@ -44,7 +44,7 @@ def add(path: Path) -> bool:
 
 def main() -> int:
     """Go through all notebooks."""
-    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+    for path in course_notebooks():
         if add(path):
             print(f"prepared hints in {path.name}")
     return 0

@@ -382,7 +382,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="exercises or notebooks; default all")
     options = parser.parse_args(arguments)
     every = [name for course in courses().values() for name in course.names]
-    names = [n for n in every if not options.names or n in options.names or n[:2] in options.names]
+    names = [
+        n
+        for n in every
+        if not options.names or n in options.names or n.partition(".")[0] in options.names
+    ]
     torch.set_num_threads(1)
     for name in names:
         found, count = survivors(name)
