@@ -107,7 +107,7 @@ class Handed:
         if self.script is None:
             return bool(NOTEBOOK.search(self.name))
         stem = any(course.stem.lower() in self.name.lower() for course in courses().values())
-        return bool(self.cells or stem or re.search(r"\bcheck\(["'](?:\d\d|[A-Z])\.", self.script))
+        return bool(self.cells or stem or re.search(r"\bcheck\([\"'](?:\d\d|[A-Z])\.", self.script))
 
 
 def collect(folder: Path, only: set[str]) -> list[Handed]:
