@@ -47,7 +47,7 @@ def test_nothing_else_of_a_notebook_changes(path, tmp_path):
 
 
 def test_the_command_names_what_it_changed(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(hints, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(hints, "course_notebooks", lambda: [tmp_path / "02_dqn.ipynb"])
     cell = {"cell_type": "code", "source": ['check("02.1", f)']}
     text = {"cell_type": "markdown", "source": ['check("02.1", f)']}
     path = tmp_path / "02_dqn.ipynb"

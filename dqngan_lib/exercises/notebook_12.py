@@ -290,7 +290,7 @@ def cases_nearest_by_known(rng: torch.Generator) -> Iterator[Case]:
     """Draw pictures that are not square, fewer or more than the training pictures."""
     for stage, batch, training, height, width in (
         ("other sizes", 3, 6, 3, 4),
-        ("other sizes", 6, 3, 4, 3),
+        ("other sizes", 12, 9, 4, 3),
         ("one picture", 1, 5, 3, 3),
         ("one training picture", 4, 1, 3, 3),
         ("one row", 3, 4, 1, 6),
