@@ -44,8 +44,9 @@ def table(
             rows.append(_row(student, verdict="nothing handed in"))
             continue
         for one in handed:
-            if one.student == student.name and one.problem and not one.numbers:
-                rows.append(_row(student, verdict="not graded", message=one.problem, file=one.file))
+            if one.student == student.name and not one.numbers:
+                verdict = "module" if one.is_module else "not graded"
+                rows.append(_row(student, verdict=verdict, message=one.problem, file=one.file))
         for exercise in (e for number in numbers for e in courses()[number].names):
             notebook = exercise.partition(".")[0]
             nothing = Result("not attempted", f"no notebook {notebook} was handed in")
