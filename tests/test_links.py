@@ -77,12 +77,16 @@ def test_the_way_back_and_on_stands_at_both_ends(tmp_path):
     path = tmp_path / "02_x.ipynb"
     for _ in range(2):
         set_links(path, course[path], course)
-    line = "[← 01 · Title 01](01_x.ipynb) · [Contents](01_x.ipynb) · [03 · Title 03 →](03_x.ipynb)"
+    line = "[← 01 · Title 01](01_x.ipynb) · [Contents](01_x.ipynb) · "
+    line += "[Glossary](../docs/glossary.md) · [03 · Title 03 →](03_x.ipynb)"
     assert course[path].cells[0].source == f"# 02 · Title 02\n\n{line}\n\nText."
     assert course[path].cells[-1].source == f"The end.\n\n{line}"
     first = tmp_path / "01_x.ipynb"
     set_links(first, course[first], course)
-    assert "Contents · [02 · Title 02 →](02_x.ipynb)" in course[first].cells[0].source
+    assert (
+        "Contents · [Glossary](../docs/glossary.md) · [02 · Title 02 →](02_x.ipynb)"
+        in course[first].cells[0].source
+    )
 
 
 def test_the_lint_sees_a_link_that_is_missing(tmp_path, monkeypatch):

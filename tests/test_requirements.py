@@ -55,10 +55,11 @@ def test_what_is_declared_is_pinned_within_its_range(requirement):
     assert all(requirement.specifier.contains(v, prereleases=True) for v in versions)
 
 
-def test_the_peers_are_not_pinned_but_belong_to_an_extra():
+@pytest.mark.parametrize("extra", ["peers", "many"])
+def test_what_no_learner_needs_is_not_pinned_but_belongs_to_an_extra(extra):
     extras = PROJECT["project"]["optional-dependencies"]
-    assert set(extras) == {"lab", "test", "peers"}
-    assert not {canonicalize_name(Requirement(line).name) for line in extras["peers"]} & set(pins())
+    assert set(extras) == {"lab", "test", "peers", "many"}
+    assert not {canonicalize_name(Requirement(line).name) for line in extras[extra]} & set(pins())
 
 
 def test_requirements_name_no_server_or_folder():

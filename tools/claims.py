@@ -220,6 +220,7 @@ MAIN = {
         "batch norm: the same",
     ),
     "16": (
+        "total variation of the Q-table from the box, judged at the end",
         "total variation from π*, 100,000 questions",
         "total variation of DPO's minimum from π*",
     ),

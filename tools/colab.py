@@ -182,8 +182,8 @@ def files_for(path: Path) -> list[Path]:
     number = number_of(path)
     patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*", "LICENSE"]
     patterns.append(f"benchmarks/results/{number}_*.csv")
-    if number == "00":
-        patterns.append("notebooks/gallery/*.png")
+    if number == "00":  # the gallery, and the figure of who wins
+        patterns += ["notebooks/gallery/*.png", "benchmarks/results/08_smear.csv"]
     found = [file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()]
     return sorted(file for file in found if not file.name.startswith("."))
 

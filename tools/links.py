@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from tools.notebooks import NotebookError, find, number_of, read, write
 from tools.start import start
 
-CONTENTS = "Contents"
+CONTENTS, GLOSSARY = "Contents", "../docs/glossary.md"
 NAVIGATION = re.compile(r"\n\n(?:\[← [^\n]*|\[Contents\]\([^\n]*|Contents · [^\n]*)(?=\n|$)")
 """The line under a title and at the end, with the empty line before it."""
 NUMBER = r"(?:\d\d|[A-Z])"
@@ -105,6 +105,7 @@ def navigation(position: int, course: list[tuple[str, str]]) -> str:
         parts.append(f"[← {title}]({name})")
     first = course[0][0]
     parts.append(f"[{CONTENTS}]({first})" if position > 0 else CONTENTS)
+    parts.append(f"[Glossary]({GLOSSARY})")
     if position + 1 < len(course):
         name, title = course[position + 1]
         parts.append(f"[{title} →]({name})")

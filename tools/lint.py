@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from tools.colab import is_first_cell
 from tools.formulas import faults
+from tools.hints import missing
 from tools.links import set_links
 from tools.notebooks import (
     FOLDED,
@@ -213,6 +214,10 @@ def _exercises(notebook: NotebookNode) -> Iterator[Problem]:
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
             called += [(index, n) for n in re.findall(r"\bcheck\(\s*[\"']([^\"']+)", cell.source)]
+        yield from (
+            (index, f'there is no prepared # hint("{number}") under the check (`tools/hints.py`)')
+            for number in (missing(cell.source) if cell.cell_type == "code" else ())
+        )
     for index, number in called:
         if number not in numbers:
             yield index, f"check({number!r}) has no exercise cell with that number"
