@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ import numpy as np
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import FontManager, findSystemFonts, fontManager
 from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
@@ -63,7 +63,7 @@ HANGUL_FONTS = (
 """Fonts with Korean letters."""
 
 NO_FONT = (
-    "No font on this computer has Chinese, Japanese or Korean letters, so figures show boxes in "
+    "Chinese, Japanese or Korean letters have no font on this computer, so figures show boxes in "
     "their place. Install the font Noto Sans CJK (on Debian and Ubuntu: "
     "apt-get install fonts-noto-cjk) and restart the kernel."
 )
@@ -81,8 +81,20 @@ def fallback_fonts(installed: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(first) if name]
 
 
+def installed_fonts(manager: FontManager = fontManager) -> list[str]:
+    """Return the names of the fonts; where none has these letters, look for new files first.
+
+    Matplotlib keeps its list between sessions, so it does not know a font that came later.
+    """
+    if not fallback_fonts(font.name for font in manager.ttflist):
+        for file in set(findSystemFonts()) - {font.fname for font in manager.ttflist}:
+            with suppress(OSError, RuntimeError):  # a file that matplotlib cannot read
+                manager.addfont(file)
+    return [font.name for font in manager.ttflist]
+
+
 # They come after the usual font, which draws whatever it can.
-plt.rcParams["font.family"] += fallback_fonts(font.name for font in fontManager.ttflist)
+plt.rcParams["font.family"] += fallback_fonts(installed_fonts())
 
 
 @contextmanager

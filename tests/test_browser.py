@@ -238,6 +238,8 @@ def every_control_has_a_whole_name(page) -> None:
     """Check that a screen reader can say what each control is, and that no label is cut off."""
     page.wait_for_selector(".jupyter-widgets img", state="attached")
     widgets = page.locator(".jp-OutputArea-output > .jupyter-widgets")
+    widgets.first.scroll_into_view_if_needed()  # what is far away is not drawn
+    page.wait_for_timeout(1000)
     seen = "\n".join(widgets.nth(k).aria_snapshot() for k in range(widgets.count()))
     assert re.search(r'- (spinbutton|combobox|button) "', seen), seen
     assert NAMELESS.findall(seen) == []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from IPython.display import HTML
+from matplotlib.font_manager import FontEntry
 from PIL import Image
 
 from dqngan_lib import plots
@@ -295,8 +296,28 @@ def test_an_installed_font_draws_what_the_usual_one_has_not():
     assert plots.fallback_fonts(["DejaVu Sans"]) == []
 
 
+class Fonts:
+    """Stands in for matplotlib's list, which was made before a font was installed."""
+
+    def __init__(self, *names: str) -> None:
+        self.ttflist = [FontEntry(fname=f"{name}.ttf", name=name) for name in names]
+
+    def addfont(self, file: str) -> None:
+        """Add the font of a file, or fail as matplotlib does."""
+        if "broken" in file:
+            raise RuntimeError(file)
+        self.ttflist.append(FontEntry(fname=file, name=file.removesuffix(".ttf")))
+
+
+def test_a_font_that_was_installed_later_is_found(monkeypatch):
+    files = ["DejaVu Sans.ttf", "broken.ttf", "SimHei.ttf"]
+    monkeypatch.setattr(plots, "findSystemFonts", lambda: files)
+    assert plots.installed_fonts(Fonts("DejaVu Sans")) == ["DejaVu Sans", "SimHei"]
+    assert plots.installed_fonts(Fonts("Noto Sans CJK SC")) == ["Noto Sans CJK SC"]
+
+
 def test_a_figure_without_such_letters_is_the_same():
-    fonts = ["sans-serif", *plots.fallback_fonts(f.name for f in plots.fontManager.ttflist)]
+    fonts = ["sans-serif", *plots.fallback_fonts(plots.installed_fonts())]
     assert mpl.rcParams["font.family"] == fonts
     assert np.array_equal(titled("Q′ of “λ”", ["sans-serif"]), titled("Q′ of “λ”", fonts))
 
@@ -314,7 +335,7 @@ def test_letters_without_a_font_are_told_once(monkeypatch, capsys, recwarn):
 
 
 def test_an_installed_font_draws_letters_and_not_boxes(recwarn):
-    fonts = plots.fallback_fonts(f.name for f in plots.fontManager.ttflist)
+    fonts = plots.fallback_fonts(plots.installed_fonts())
     if not fonts:
         pytest.skip("no font with Chinese letters is installed")
     drawn = [titled(title, ["sans-serif", *fonts]) for title in ("奖励", "励奖")]
