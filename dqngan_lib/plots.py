@@ -3,7 +3,10 @@
 import base64
 import html
 import io
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
@@ -11,6 +14,7 @@ import numpy as np
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontManager, findSystemFonts, fontManager
 from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
@@ -43,6 +47,73 @@ plt.rcParams.update(
         "legend.frameon": False,
     }
 )
+
+HAN_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Noto Sans SC", "Noto Sans JP"),
+    *("PingFang SC", "Hiragino Sans GB", "Hiragino Sans", "Heiti TC", "Arial Unicode MS"),
+    *("Microsoft YaHei", "SimHei", "Yu Gothic", "Meiryo", "MS Gothic", "Microsoft JhengHei"),
+    *("WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Noto Serif CJK SC"),
+)
+"""Fonts with Chinese and Japanese letters, on Linux, macOS and Windows."""
+HANGUL_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Noto Sans CJK KR"),
+    *("Noto Sans KR", "Apple SD Gothic Neo", "AppleGothic", "Arial Unicode MS", "Malgun Gothic"),
+    *("NanumGothic", "WenQuanYi Zen Hei", "Noto Serif CJK SC"),
+)
+"""Fonts with Korean letters."""
+
+NO_FONT = (
+    "Chinese, Japanese or Korean letters have no font on this computer, so figures show boxes in "
+    "their place. Install the font Noto Sans CJK (on Debian and Ubuntu: "
+    "apt-get install fonts-noto-cjk) and restart the kernel."
+)
+_MISSING = re.compile(r"Glyph \d+ \(\\N\{(CJK|HIRAGANA|KATAKANA|HANGUL)\b.* missing from")
+
+
+def fallback_fonts(installed: Iterable[str]) -> list[str]:
+    """Return which fonts draw the Chinese, Japanese and Korean letters: at most two, or none.
+
+    Args:
+        installed: Names of the fonts that there are.
+    """
+    there = set(installed)
+    first = [next(filter(there.__contains__, kind), None) for kind in (HAN_FONTS, HANGUL_FONTS)]
+    return [name for name in dict.fromkeys(first) if name]
+
+
+def installed_fonts(manager: FontManager = fontManager) -> list[str]:
+    """Return the names of the fonts; where none has these letters, look for new files first.
+
+    Matplotlib keeps its list between sessions, so it does not know a font that came later.
+    """
+    if not fallback_fonts(font.name for font in manager.ttflist):
+        for file in set(findSystemFonts()) - {font.fname for font in manager.ttflist}:
+            with suppress(OSError, RuntimeError):  # a file that matplotlib cannot read
+                manager.addfont(file)
+    return [font.name for font in manager.ttflist]
+
+
+# They come after the usual font, which draws whatever it can.
+plt.rcParams["font.family"] += fallback_fonts(installed_fonts())
+
+
+@contextmanager
+def _letters() -> Iterator[None]:
+    """While something is drawn, say once, in a sentence, that letters have no font."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        if not _MISSING.match(str(warning.message)):
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+        elif not _said:
+            print(NO_FONT)
+            _said.append(NO_FONT)
+
+
+_said: list[str] = []
 
 
 def show(figure: Figure, alt: str, *, photo: bool = False) -> None:
@@ -179,7 +250,8 @@ def img_tag(
     require(bool(alt.strip()), "alt", alt, "a description of the picture")
     file = io.BytesIO()
     if isinstance(picture, Figure):
-        picture.savefig(file, format=kind)
+        with _letters():
+            picture.savefig(file, format=kind)
         plt.close(picture)
     elif isinstance(picture, Tensor):
         pixels = (picture.detach().cpu().clamp(0, 1) * 255).round().byte().expand(3, -1, -1)
@@ -233,7 +305,8 @@ def film_tag(
 
 def figure_to_array(figure: Figure) -> np.ndarray:
     """Return a figure as pixels, uint8 `(height, width, 3)`, and close it: one frame of a film."""
-    figure.canvas.draw()
+    with _letters():
+        figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
     plt.close(figure)
     return pixels
@@ -256,10 +329,11 @@ class LivePlot:
         if headless():
             return
         figure = self.draw(history)
-        if self._handle is None:
-            self._handle = display(figure, display_id=True)
-        else:
-            self._handle.update(figure)
+        with _letters():
+            if self._handle is None:
+                self._handle = display(figure, display_id=True)
+            else:
+                self._handle.update(figure)
         plt.close(figure)
 
 

@@ -9,6 +9,7 @@ import pytest
 import course
 import dqngan_lib
 from tools import teaching
+from tools.formulas import faults
 from tools.notebooks import NOTEBOOKS, ROOT
 
 README = ROOT / "README.md"
@@ -61,6 +62,11 @@ def lost(page: Path, words: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_in_the_pages_lead_somewhere(page):
     assert lost(page, text(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_github_shows_the_formulas_in_the_pages(page):
+    assert list(faults(page.read_text(encoding="utf-8"), page=True)) == []
 
 
 def test_links_by_hand(tmp_path):

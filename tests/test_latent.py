@@ -59,14 +59,14 @@ def test_draw_is_the_averaged_generator():
     assert draw(pair(0), noise).shape == (3, 1, 28, 28)
 
 
-def test_the_explorer_answers_its_sliders(monkeypatch, capsys):
+def test_the_explorer_answers_its_numbers(monkeypatch, capsys):
     monkeypatch.setenv("COURSE_HEADLESS", "1")
     gan = pair()
     explorer = LatentExplorer(gan, torch.eye(6)[:2])
     first, picture = explorer.image(), explorer.picture.value
-    explorer.sliders[1].value = 3.0
+    explorer.steps[1].value = 3.0
     assert not torch.equal(first, explorer.image()) and explorer.picture.value != picture
-    explorer.sliders[1].value = 0.0
+    explorer.steps[1].value = 0.0
     assert torch.equal(first, explorer.image())
     explorer.label.value = 8
     assert not torch.equal(first, explorer.image())

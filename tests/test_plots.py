@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from IPython.display import HTML
+from matplotlib.font_manager import FontEntry
 from PIL import Image
 
 from dqngan_lib import plots
@@ -272,3 +273,71 @@ def test_the_cart_is_where_it_is_and_the_pole_leans_as_it_does(kind):
     (cart,) = axes.patches
     assert cart.get_x() + cart.get_width() / 2 == pytest.approx(1.5)
     assert axes.get_title(loc="left") == "step 3"
+
+
+# Chinese, Japanese and Korean letters -------------------------------------------------------------
+
+
+def titled(title: str, fonts: list[str]) -> np.ndarray:
+    """Return the pixels of a figure with a title, drawn with these fonts."""
+    with mpl.rc_context({"font.family": fonts}):
+        figure, axes = plots.plt.subplots(figsize=(4, 2))
+        axes.plot([-1, 1], [2, -3], label="γ → −1")
+        axes.legend()
+        axes.set_title(title)
+        return plots.figure_to_array(figure)
+
+
+def test_an_installed_font_draws_what_the_usual_one_has_not():
+    assert plots.fallback_fonts(["DejaVu Sans", "Noto Sans CJK SC"]) == ["Noto Sans CJK SC"]
+    windows = ["Malgun Gothic", "Arial", "SimHei", "Microsoft YaHei"]
+    assert plots.fallback_fonts(windows) == ["Microsoft YaHei", "Malgun Gothic"]
+    assert plots.fallback_fonts(["Apple SD Gothic Neo"]) == ["Apple SD Gothic Neo"]
+    assert plots.fallback_fonts(["DejaVu Sans"]) == []
+
+
+class Fonts:
+    """Stands in for matplotlib's list, which was made before a font was installed."""
+
+    def __init__(self, *names: str) -> None:
+        self.ttflist = [FontEntry(fname=f"{name}.ttf", name=name) for name in names]
+
+    def addfont(self, file: str) -> None:
+        """Add the font of a file, or fail as matplotlib does."""
+        if "broken" in file:
+            raise RuntimeError(file)
+        self.ttflist.append(FontEntry(fname=file, name=file.removesuffix(".ttf")))
+
+
+def test_a_font_that_was_installed_later_is_found(monkeypatch):
+    files = ["DejaVu Sans.ttf", "broken.ttf", "SimHei.ttf"]
+    monkeypatch.setattr(plots, "findSystemFonts", lambda: files)
+    assert plots.installed_fonts(Fonts("DejaVu Sans")) == ["DejaVu Sans", "SimHei"]
+    assert plots.installed_fonts(Fonts("Noto Sans CJK SC")) == ["Noto Sans CJK SC"]
+
+
+def test_a_figure_without_such_letters_is_the_same():
+    fonts = ["sans-serif", *plots.fallback_fonts(plots.installed_fonts())]
+    assert mpl.rcParams["font.family"] == fonts
+    assert np.array_equal(titled("Q′ of “λ”", ["sans-serif"]), titled("Q′ of “λ”", fonts))
+
+
+def test_letters_without_a_font_are_told_once(monkeypatch, capsys, recwarn):
+    monkeypatch.setattr(plots, "_said", [])
+    titled("reward", ["DejaVu Sans"])
+    assert capsys.readouterr().out == ""
+    for title in ("奖励", "보상", "ごほうび"):
+        titled(title, ["DejaVu Sans"])
+    assert capsys.readouterr().out == f"{plots.NO_FONT}\n"
+    assert len(recwarn) == 0
+    titled("\N{NAZAR AMULET}", ["DejaVu Sans"])
+    assert "NAZAR AMULET" in str(recwarn.pop().message)
+
+
+def test_an_installed_font_draws_letters_and_not_boxes(recwarn):
+    fonts = plots.fallback_fonts(plots.installed_fonts())
+    if not fonts:
+        pytest.skip("no font with Chinese letters is installed")
+    drawn = [titled(title, ["sans-serif", *fonts]) for title in ("奖励", "励奖")]
+    assert not np.array_equal(*drawn)
+    assert len(recwarn) == 0

@@ -21,23 +21,23 @@ def buttons(stepper):
     return {b.description: b for b in bar.children if isinstance(b, ipywidgets.Button)}
 
 
-def test_the_buttons_move_the_slider_and_stop_at_its_ends(stepper):
+def test_the_buttons_move_the_number_and_stop_at_its_ends(stepper):
     press = {name: button.click for name, button in buttons(stepper).items()}
     press["next backup"]()
-    assert stepper.slider.value == 1
+    assert stepper.backups.value == 1
     press["next sweep"]()
-    assert stepper.slider.value == 10
+    assert stepper.backups.value == 10
     for _ in range(5):
         press["next sweep"]()
-    assert stepper.slider.value == stepper.slider.max == 27
+    assert stepper.backups.value == stepper.backups.max == 27
     press["start again"]()
-    assert stepper.slider.value == 0
+    assert stepper.backups.value == 0
 
 
-def test_picture_and_text_follow_the_slider(stepper):
+def test_picture_and_text_follow_the_number(stepper):
     at_first = stepper.picture.value
     assert 'alt="' in at_first and "Every value starts at 0" in at_first
-    stepper.slider.value = 12
+    stepper.backups.value = 12
     assert stepper.picture.value != at_first
     assert "cell 2" in stepper.picture.value
     assert not plt.get_fignums()

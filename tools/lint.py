@@ -16,6 +16,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from tools.colab import is_first_cell
+from tools.formulas import faults
 from tools.hints import missing
 from tools.links import set_links
 from tools.notebooks import (
@@ -321,6 +322,7 @@ def _text_cell(cell: NotebookNode) -> Iterator[str]:
     without += [tag.get("src", "") for tag in _image_tags(text) if not tag.get("alt", "").strip()]
     for source in without:
         yield f"the picture {source[:40]!r} has no alternative text"
+    yield from faults(cell.source)
 
 
 def _code_cell(cell: NotebookNode) -> Iterator[str]:

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from dqngan_lib.course.arguments import whole
-from dqngan_lib.course.widgets import buttons, present
+from dqngan_lib.course.widgets import announced, buttons, number, present
 from dqngan_lib.environments.grid_plots import draw_values, frame_cell
 from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.tabular import bellman_backup
@@ -40,35 +40,29 @@ class BackupStepper:
         self.tables = [torch.zeros_like(self.model[1])]
         for _ in range(sweeps):
             self.tables.append(bellman_backup(self.tables[-1], *self.model, discount))
-        self.slider = ipywidgets.IntSlider(
-            value=0,
-            min=0,
-            max=sweeps * len(self.cells),
-            description="backups",
-            continuous_update=False,
-        )
-        self.picture = ipywidgets.HTML()
+        self.backups = number("backups", 0, 0, sweeps * len(self.cells))
+        self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
         presses = {
             "next backup": lambda: self.move(1),
             "next sweep": lambda: self.move(len(self.cells)),
-            "start again": lambda: self.move(-self.slider.max),
+            "start again": lambda: self.move(-self.backups.max),
         }
-        self.slider.observe(self._redraw, names="value")
+        self.backups.observe(self._redraw, names="value")
         self.widget = ipywidgets.VBox(
-            [ipywidgets.HBox([self.slider, *buttons(presses)]), self.picture]
+            [ipywidgets.HBox([self.backups, *buttons(presses)]), self.text, self.picture]
         )
         self._redraw()
 
     def move(self, count: int) -> None:
         """Go so many backups forward, or back if negative, as far as there are any."""
-        self.slider.value = min(max(self.slider.value + count, 0), self.slider.max)
+        self.backups.value = min(max(self.backups.value + count, 0), self.backups.max)
 
     def show(self) -> None:
         """Display the widget where somebody is watching."""
         present(self.widget)
 
     def _redraw(self, change: dict | None = None) -> None:
-        done = self.slider.value
+        done = self.backups.value
         sweep, position = divmod(max(done - 1, 0), len(self.cells))
         old, new = self.tables[sweep].max(1).values, self.tables[sweep + 1].max(1).values
         written = torch.full_like(new, torch.nan)
@@ -84,9 +78,12 @@ class BackupStepper:
             cell = self.cells[position]
             frame_cell(axes[1], self.world, cell)
             text = self.sums(sweep, cell)
+            said = f"Backup {done} of {self.backups.max}: sweep {sweep + 1} writes cell {cell}."
         else:
+            said = "No backup yet."
             text = "Every value starts at 0. Press “next backup”."
         alt = "Left, the values that are read. Right, the values written so far in this sweep."
+        self.text.value = announced(said)
         self.picture.value = f"{img_tag(figure, alt)}<pre>{html.escape(text)}</pre>"
 
     def sums(self, sweep: int, cell: int) -> str:

@@ -1,4 +1,4 @@
-"""The game one step at a time, after GAN Lab (Kahng et al. 2019); sliders for a generator's noise.
+"""The game one step at a time, after GAN Lab (Kahng et al. 2019); numbers for a generator's noise.
 
 Only the part of ipywidgets that its versions 7.7 and 8 share is used.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from dqngan_lib.course.arguments import require
-from dqngan_lib.course.widgets import buttons, present
+from dqngan_lib.course.widgets import announced, buttons, choice, number, present, tick
 from dqngan_lib.gan.latent import draw
 from dqngan_lib.gan.losses import KINDS
 from dqngan_lib.gan.model import GAN, GANSettings
@@ -40,10 +40,8 @@ class GameStepper:
         points = real.dim() == 2 and real.shape[1] == 2 and len(real) > 0
         require(points, "real", tuple(real.shape), "(n, 2) with n >= 1")
         self.real, self.seed, self.reach = real, int(seed), reach
-        self.loss = ipywidgets.Dropdown(
-            options=KINDS[:2], value="non-saturating", description="loss of G"
-        )
-        self.arrows = ipywidgets.Checkbox(value=True, description="arrows: where D pushes fakes")
+        self.loss = choice("loss of G", KINDS[:2], "non-saturating")
+        self.arrows = tick("arrows: where D pushes fakes", True)
         self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
         presses = {
             "D learns": lambda: self.rounds(1, "D"),
@@ -119,19 +117,19 @@ class GameStepper:
         with torch.no_grad():
             on_real = self.gan.discriminator(self.real).sigmoid().mean().item()
             on_fake = self.gan.discriminator(fake).sigmoid().mean().item()
-        self.text.value = (
-            f"<pre>steps of D: {self.steps['D']}   steps of G: {self.steps['G']}   "
-            f"mean D on real: {on_real:.2f}, on fakes: {on_fake:.2f}</pre>"
+        self.text.value = announced(
+            f"steps of D: {self.steps['D']}; steps of G: {self.steps['G']}; "
+            f"mean D on real: {on_real:.2f}, on fakes: {on_fake:.2f}"
         )
 
 
 class LatentExplorer:
-    """Sliders for a few directions of the noise, the class, and a button for another digit.
+    """Numbers for a few directions of the noise, the class, and a button for another digit.
 
     Args:
         gan: A trained pair whose generator has classes; its averaged generator draws.
-        directions: Unit vectors of the noise, one slider each, `(count, noise_size)`.
-        reach: How far a slider goes to both sides.
+        directions: Unit vectors of the noise, one number each, `(count, noise_size)`.
+        reach: How far a number goes to both sides.
         seed: Seed of the first noise vector; the button takes the seeds after it.
 
     Raises:
@@ -143,33 +141,31 @@ class LatentExplorer:
         size, shape = gan.generator.noise_size, tuple(directions.shape)
         require(len(shape) == 2 and shape[1] == size, "directions", shape, f"(count, {size})")
         self.gan, self.directions, self.seed = gan, directions.cpu(), int(seed)
-        self.label = ipywidgets.IntSlider(value=3, min=0, max=gan.classes - 1, description="class")
-        self.sliders = [
-            ipywidgets.FloatSlider(
-                value=0.0, min=-reach, max=reach, step=0.1, description=f"direction {number}"
-            )
-            for number in range(1, len(directions) + 1)
+        self.label = number("class", min(3, gan.classes - 1), 0, gan.classes - 1)
+        self.steps = [
+            number(f"direction {position}", 0.0, -reach, reach, 0.5)
+            for position in range(1, len(directions) + 1)
         ]
-        self.picture = ipywidgets.HTML()
-        for slider in (self.label, *self.sliders):
-            slider.observe(self._redraw, names="value")
+        self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
+        for control in (self.label, *self.steps):
+            control.observe(self._redraw, names="value")
         other = buttons({"another digit": self.another})
-        controls = ipywidgets.VBox([self.label, *self.sliders, *other])
+        controls = ipywidgets.VBox([self.label, *self.steps, *other, self.text])
         self.widget = ipywidgets.HBox([controls, self.picture])
         self._redraw()
 
     def another(self) -> None:
         """Start from other noise, with all directions back at 0."""
         self.seed += 1
-        for slider in self.sliders:
-            slider.value = 0.0
+        for step in self.steps:
+            step.value = 0.0
         self._redraw()
 
     def image(self) -> Tensor:
-        """Return the picture for the present sliders, `(1, 1, height, width)`."""
+        """Return the picture for the present numbers, `(1, 1, height, width)`."""
         rng = torch.Generator().manual_seed(self.seed)
         noise = torch.randn(1, self.gan.generator.noise_size, generator=rng)
-        steps = torch.tensor([slider.value for slider in self.sliders])
+        steps = torch.tensor([step.value for step in self.steps])
         return draw(self.gan, noise + steps @ self.directions, torch.tensor([self.label.value]))
 
     def show(self) -> None:
@@ -180,6 +176,8 @@ class LatentExplorer:
         large = self.image()[0].repeat_interleave(8, 1).repeat_interleave(8, 2)
         alt = f"A generated picture for class {self.label.value}."
         self.picture.value = img_tag(large, alt)
+        steps = ", ".join(f"{step.value:g}" for step in self.steps)
+        self.text.value = announced(f"seed {self.seed}, class {self.label.value}, steps {steps}")
 
 
 class LiveDigits(LivePlot):

@@ -15,7 +15,7 @@ from dqngan_lib.applications.pixels.filters import FILLING, ActionSet
 from dqngan_lib.applications.pixels.inpainting import cut_holes, hole_psnr
 from dqngan_lib.applications.pixels.plots import legend_patches, paint_actions
 from dqngan_lib.course.arguments import require, whole
-from dqngan_lib.course.widgets import buttons, present
+from dqngan_lib.course.widgets import announced, buttons, choice, number, present
 from dqngan_lib.environments.rollout import Policy
 from dqngan_lib.metrics.digits import predicted_classes
 from dqngan_lib.plots import COLORS, img_tag
@@ -64,9 +64,9 @@ def shaped_hole(
 
 
 class HoleFiller:
-    """Sliders for a digit, a hole and a step; the picture, and what its pixels do next.
+    """Numbers for a digit, a hole and a step; the picture, and what its pixels do next.
 
-    A hole can be scribbled piece by piece: "keep this piece" keeps what the sliders say, and the
+    A hole can be scribbled piece by piece: "keep this piece" keeps what the numbers say, and the
     next piece is added to it.
 
     Args:
@@ -90,14 +90,13 @@ class HoleFiller:
         self.policies, self.originals = dict(policies), originals
         self.actions, self.steps = actions, steps
         side = originals.shape[-1]
-        slider = ipywidgets.IntSlider
-        self.agent = ipywidgets.Dropdown(options=list(self.policies), description="agent")
-        self.shape = ipywidgets.Dropdown(options=HOLE_SHAPES, description="hole")
-        self.digit = slider(value=0, min=0, max=len(originals) - 1, description="digit")
-        self.row = slider(value=side // 2, min=0, max=side - 1, description="row")
-        self.column = slider(value=side // 2, min=0, max=side - 1, description="column")
-        self.size = slider(value=10, min=2, max=20, description="size")
-        self.step = slider(value=0, min=0, max=steps, description="step")
+        self.agent = choice("agent", self.policies)
+        self.shape = choice("hole", HOLE_SHAPES)
+        self.digit = number("digit", 0, 0, len(originals) - 1)
+        self.row = number("row", side // 2, 0, side - 1)
+        self.column = number("column", side // 2, 0, side - 1)
+        self.size = number("size", 10, 2, 20)
+        self.step = number("step", 0, 0, steps)
         for name in ("agent", "shape", "digit", "row", "column", "size"):
             getattr(self, name).observe(self._refill, names="value")
         self.step.observe(self._redraw, names="value")
@@ -125,12 +124,12 @@ class HoleFiller:
         self._refill()
 
     def forget_pieces(self) -> None:
-        """Go back to the one hole that the sliders ask for."""
+        """Go back to the one hole that the numbers ask for."""
         self.kept = torch.zeros_like(self.kept)
         self._refill()
 
     def mask(self) -> Tensor:
-        """Return the pieces kept and what the sliders ask for, bool `(1, 1, height, width)`."""
+        """Return the pieces kept and what the numbers ask for, bool `(1, 1, height, width)`."""
         side = self.originals.shape[-1]
         place = self.row.value, self.column.value
         piece = shaped_hole(self.shape.value, *place, self.size.value, side, self.digit.value)
@@ -175,7 +174,7 @@ class HoleFiller:
         self.picture.value = img_tag(figure, alt)
         quality = hole_psnr(now, self.original, hole)
         read = [predicted_classes(x).item() for x in (self.original, now)]
-        self.text.value = (
+        self.text.value = announced(
             f"PSNR in the hole: {quality:.1f} dB. The digit scorer reads the original as "
             f"{read[0]}, the picture now as {read[1]}."
         )

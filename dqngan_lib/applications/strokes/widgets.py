@@ -9,12 +9,12 @@ from torch import nn
 
 from dqngan_lib.applications.strokes.drawing import SIDE
 from dqngan_lib.applications.strokes.plots import draw_digits, film_frames
-from dqngan_lib.course.widgets import buttons, present
+from dqngan_lib.course.widgets import announced, buttons, choice, number, present
 from dqngan_lib.metrics.digits import predicted_classes
 from dqngan_lib.plots import film_tag
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5)
-"""What the slider offers: from the greatest Q-value only to more luck than in training."""
+"""What can be chosen: from the greatest Q-value only to more luck than in training."""
 
 
 class PainterWidget:
@@ -27,11 +27,9 @@ class PainterWidget:
 
     def __init__(self, network: nn.Module, count: int = 5) -> None:
         self.network, self.count = network, count
-        self.digit = ipywidgets.Dropdown(options=list(range(10)), value=3, description="digit")
-        self.temperature = ipywidgets.SelectionSlider(
-            options=TEMPERATURES, value=0.7, description="temperature", continuous_update=False
-        )
-        self.seed = ipywidgets.BoundedIntText(value=0, min=0, max=9_999, description="seed")
+        self.digit = choice("digit", range(10), 3)
+        self.temperature = choice("temperature", TEMPERATURES, 0.7)
+        self.seed = number("seed", 0, 0, 9_999)
         for control in (self.digit, self.temperature, self.seed):
             control.observe(lambda _: self._redraw(), names="value")
         self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
@@ -56,4 +54,5 @@ class PainterWidget:
         alt = f"{self.count} drawings of the digit {digit} grow stroke by stroke, side by side."
         self.picture.value = film_tag(frames, alt, seconds=0.22 * len(frames))
         read = predicted_classes(steps[:, -1].reshape(-1, 1, SIDE, SIDE)).tolist()
-        self.text.value = f"asked for: {digit}; the digit scorer reads: {', '.join(map(str, read))}"
+        said = f"asked for: {digit}; the digit scorer reads: {', '.join(map(str, read))}"
+        self.text.value = announced(said)
