@@ -54,9 +54,15 @@ A notebook is named by its number (02 or 2), its name (02_dqn) or its path.
 
 # By its address, not by its path: given a path, Jupyter would show that folder alone.
 FIRST_PAGE = "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
+# A file uploaded to a widget comes as one message, and a larger one is dropped without a word.
+# Jupyter's own limit is 10 MB, and phones make larger photographs.
+UPLOAD_MB = 64
+LARGE_MESSAGES = (
+    f"--ServerApp.tornado_settings={{'websocket_max_message_size': {UPLOAD_MB * 2**20}}}"
+)
 COMMANDS = {
     # Jupyter's address is shown at any level; its long list of loaded extensions is not.
-    "lab": ("jupyterlab", "--log-level=WARN", FIRST_PAGE),
+    "lab": ("jupyterlab", "--log-level=WARN", FIRST_PAGE, LARGE_MESSAGES),
     "test": ("tools.test",),
     "run": ("tools.run",),
     "build": ("tools.build",),
@@ -126,6 +132,8 @@ def main(arguments: "list[str]") -> int:
         raise SystemExit(explain(str(error))) from error
     # A path means what it means in the folder where it was typed; the tools run in the course's.
     rest = [os.path.abspath(a) if a.endswith(".ipynb") else a for a in rest]
+    if command == "lab":
+        os.environ["COURSE_UPLOAD"] = str(UPLOAD_MB)  # the notebooks say how large a file may be
     if command in WITH_FOLDERS:
         rest = ["--from", os.getcwd(), *rest]
     return hand_over(COMMANDS[command] + tuple(rest))
