@@ -5,6 +5,7 @@ import io
 import pytest
 import torch
 from PIL import Image
+from scipy.optimize import lsq_linear
 
 from dqngan_lib.applications.art.animations import MOST_BYTES, stroke_svg, webp_film
 from dqngan_lib.applications.art.brushes import (
@@ -21,6 +22,13 @@ from dqngan_lib.applications.art.networks import GAIN, WINDOW, PainterNetwork, s
 from dqngan_lib.applications.art.painter import Painting, paint, plan, random_values
 from dqngan_lib.applications.art.palettes import picture_palette
 from dqngan_lib.applications.art.patches import photo_patches, plain_patches
+from dqngan_lib.applications.art.planning import (
+    CAP,
+    candidates,
+    mended,
+    mix_again,
+    paint_ahead,
+)
 from dqngan_lib.applications.art.style import StylePainter
 from dqngan_lib.applications.art.training import PainterSettings, Sheets, train_painter
 from dqngan_lib.course.data import photos
@@ -200,6 +208,77 @@ def test_a_film_to_pass_on_is_small_and_ends_with_the_painting():
         opened.seek(3)
         last = torch.tensor(list(opened.convert("RGB").tobytes())).reshape(112, 112, 3) / 255
     assert (last.permute(2, 0, 1) - render(painting, 2)).abs().mean() < 0.03
+
+
+def test_what_later_strokes_mend_by_hand():
+    x = torch.tensor([0.0, CAP, 100.0])
+    assert torch.allclose(mended(x), CAP * torch.tensor([0.0, 0.632121, 1.0]), atol=1e-6)
+
+
+def test_candidates_are_the_best_of_their_blocks():
+    worth = torch.rand(16, 7, 8, generator=torch.Generator().manual_seed(0))
+    found = {tuple(map(int, each)) for each in zip(*candidates(worth, 20), strict=True)}
+    blocks = {
+        max(
+            ((s, r, c) for r in range(i, min(i + 3, 7)) for c in range(j, min(j + 3, 8))),
+            key=lambda at: worth[at],
+        )
+        for s in range(16)
+        for i in range(0, 7, 3)
+        for j in range(0, 8, 3)
+    }
+    assert found == set(sorted(blocks, key=lambda at: -worth[at])[:20])
+    assert len(candidates(worth, 10_000)[0]) == len(blocks)
+
+
+def test_looking_ahead_it_lays_the_stroke_under_which_the_mended_error_falls_most():
+    """One stroke on the coarser of two levels, against all candidates in their greedy colours."""
+    target = torch.nn.functional.avg_pool2d(photos()["chelsea"][None, :, :112, :112], 2)[0]
+    stroke = paint_ahead(target, ((2, 1), (1, 0))).strokes[0]
+    assert (stroke.length, stroke.half_width) in ((20.0, 6.0), (10.0, 2.6))
+    small = torch.nn.functional.avg_pool2d(target[None], 2).flatten(2)  # (1, 3, 784)
+    masks, paper = brush_table(), torch.ones(1, 3, 784)
+
+    def fall(mask, colour):
+        after = lay_colour(paper, mask, colour)
+        before = (small - paper).square().sum(1)
+        return (mended(before) - mended((small - after).square().sum(1))).sum(1)
+
+    same = [
+        number
+        for number in range(BRUSH_ACTIONS)
+        if stroke_at(number, 28, 28, 2, stroke.colour) == stroke
+    ]
+    assert len(same) == 1
+    chosen = fall(masks[same][:, None], torch.tensor([stroke.colour]))
+    patch = small.unflatten(2, (28, 28))
+    shape, row, column = candidates(brush_gains(torch.ones_like(patch), patch)[0], 64)
+    others = masks[(shape * 14 + row) * 14 + column][:, None]
+    assert chosen > fall(others, best_colour(paper, small, others)).max()
+
+
+def test_colours_mixed_again_are_the_least_squares_of_the_whole_painting():
+    """Against a library's least squares with bounds, on what each stroke shows in the end."""
+    target = photos()["astronaut"][:, 20:76, 20:76].contiguous()
+    painting = paint(brush_gains, target, ((2, 6), (1, 20)), ground=torch.tensor([0.2, 0.5, 0.7]))
+    again = mix_again(painting, target)
+    for before, after in zip(painting.strokes, again.strokes, strict=True):
+        assert (before.row, before.angle) == (after.row, after.angle)
+    bare = Painting.start(target, SHORT, torch.zeros(3))
+    shown = []
+    for chosen in painting.strokes:  # what a white stroke shows under all others in black
+        bare.canvas.zero_()
+        for stroke in painting.strokes:
+            bare.lay(target, stroke, torch.full((3,), float(stroke is chosen)))
+        shown.append(bare.canvas[0].flatten().clone())
+    shown = torch.stack(shown, 1)
+    ground = painting.ground[:, None] * (1 - shown.sum(1))
+    for channel in range(3):
+        wanted = target[channel].flatten() - ground[channel]
+        best = lsq_linear(shown.double().numpy(), wanted.double().numpy(), (0, 1))
+        error = (shown @ torch.tensor([s.colour[channel] for s in again.strokes]) - wanted).square()
+        assert error.sum().item() == pytest.approx(2 * best.cost, rel=1e-3)
+    assert again.psnr()[-1] > painting.psnr()[-1]
 
 
 def test_a_trial_pays_the_gain_and_changes_nothing():
