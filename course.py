@@ -62,7 +62,7 @@ LARGE_MESSAGES = (
 )
 COMMANDS = {
     # Jupyter's address is shown at any level; its long list of loaded extensions is not.
-    "lab": ("jupyterlab", "--log-level=WARN", FIRST_PAGE, LARGE_MESSAGES),
+    "lab": ("jupyterlab", "--log-level=WARN", LARGE_MESSAGES, FIRST_PAGE),
     "test": ("tools.test",),
     "run": ("tools.run",),
     "build": ("tools.build",),

@@ -5,6 +5,7 @@ import csv
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from types import ModuleType
 
 import pytest
 
+from dqngan_lib.applications.art.photos import MOST_BYTES
 from tests.small_notebooks import save, small_notebook
 from tools import build, claims, notebooks, run, study
 from tools import test as test_tool
@@ -300,6 +302,8 @@ def test_what_is_handed_over(quick, monkeypatch):
     assert lab[0] == "jupyterlab"
     assert lab[-3].endswith("=/lab/tree/notebooks/00_start_here.ipynb")
     assert lab[-2:] == ("--no-browser", "--port=9999")
+    largest = re.search(r"websocket_max_message_size': (\d+)", " ".join(lab))
+    assert int(largest[1]) > MOST_BYTES, "every photograph that is opened arrives"
     assert not any("token" in argument for argument in lab), "the token stays on"
     assert run == ("tools.run", "02", str(quick.ROOT / "copies" / "my.ipynb"))
 
