@@ -81,9 +81,10 @@ def webp_film(
 ) -> bytes:
     """Return a painting that paints itself as an animated WebP file of at most 3 MB.
 
-    The first strokes are large and few, so they get more of the time: after the share x of the
-    frames, the share x² of the strokes is there. The last third of the time the painting stands
-    still. A film that would be larger is stored with less detail.
+    It begins with the finished painting, which stands still for a third of the time: a page that
+    plays nothing shows that. Then it grows from the bare ground. The first strokes are large and
+    few, so they get more of the time: after the share x of the frames, the share x³ of the strokes
+    is there. A film that would be larger is stored with less detail.
 
     Args:
         painting: Its strokes appear in the order in which they were laid.
@@ -99,13 +100,13 @@ def webp_film(
     whole("frames", frames, 1)
     require(count > 0, "strokes", count, "at least one")
     require(seconds > 0, "seconds", seconds, "> 0")
-    stops = [round(count * (k / frames) ** 2) for k in range(1, frames + 1)]
-    pictures = [
+    stops = [round(count * (k / frames) ** 3) for k in range(1, frames + 1)]
+    grows = [
         Image.fromarray((255 * step.permute(1, 2, 0).numpy()).round().astype(np.uint8))
         for step in render_steps(painting, scale, look, stops=stops)
     ]
-    short = round(1000 * seconds * 2 / 3 / frames)
-    times = [short] * (frames - 1) + [round(1000 * seconds / 3)]
+    pictures = [grows[-1], *grows[:-1]]
+    times = [round(1000 * seconds / 3)] + [round(1000 * seconds * 2 / 3 / frames)] * (frames - 1)
     for quality in (75, 60, 45, 30, 15):
         file = io.BytesIO()
         pictures[0].save(
