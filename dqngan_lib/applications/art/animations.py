@@ -4,49 +4,31 @@ import io
 import math
 
 import numpy as np
-from IPython.display import HTML, display
 from PIL import Image
 
 from dqngan_lib.applications.art.brushes import Stroke
 from dqngan_lib.applications.art.looks import render_steps
 from dqngan_lib.applications.art.painter import Painting
 from dqngan_lib.course.arguments import require, whole
-from dqngan_lib.plots import img_tag
 
 MOST_BYTES = 3_000_000
 """The largest film that is made: what a page or a message takes easily."""
 
 
-def stroke_film(
-    painting: Painting,
-    alt: str,
-    *,
-    seconds: float = 12.0,
-    screen_width: int = 448,
-    frames: int = 100,
-) -> None:
-    """Display a painting that paints itself, stroke by stroke, and repeats.
+def stroke_svg(painting: Painting, *, seconds: float = 12.0, frames: int = 100) -> str:
+    """Return a painting that paints itself as an SVG file: its lines appear one after the other.
 
-    It is a picture in SVG whose lines appear one after the other (SMIL). JupyterLab and Colab
-    play it. A page that plays nothing shows the finished painting. A page that drops pictures in
-    HTML shows the description.
+    A browser plays it (SMIL), sharp at any size and without a script. A page that plays nothing
+    shows the finished painting.
 
     Args:
         painting: Its strokes appear in the order in which they were laid.
-        alt: What happens in the film.
         seconds: How long one round takes; the last sixth of it the painting stands still.
-        screen_width: Width on the screen in pixels.
         frames: In how many steps the strokes appear.
 
     Raises:
-        ValueError: There is no stroke, no description, or a number is out of its range.
+        ValueError: There is no stroke, or a number is out of its range.
     """
-    svg = stroke_svg(painting, seconds=seconds, frames=frames)
-    display(HTML(img_tag(svg.encode(), alt, "svg+xml", screen_width)))
-
-
-def stroke_svg(painting: Painting, *, seconds: float = 12.0, frames: int = 100) -> str:
-    """Return the film as the text of an SVG file: a line with round ends for each stroke."""
     strokes = painting.strokes
     _, height, width = painting.canvas.shape
     whole("frames", frames, 1)

@@ -63,7 +63,7 @@ def upload_advice() -> str:
     """
     if "google.colab" in sys.modules:
         return (
-            "On Colab: write <code>own.ask()</code> into a new cell and run it. It opens Colab's "
+            "On Colab: write <code>mine.ask()</code> into a new cell and run it. It opens Colab's "
             "own upload. Or write the name of a file on Colab into the field."
         )
     return (
