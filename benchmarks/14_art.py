@@ -2,8 +2,9 @@
 
 Run `python benchmarks/14_art.py`. It trains the painter, paints at three sizes, and writes
 results/14_art.csv: seconds of one core, PSNR, and how many times as fast local updates are as the
-whole map for each stroke, with how many strokes the same. It reads photographs as large as a phone makes them, too. With `--film`
-it writes docs/14_art.webp and docs/14_art.jpg besides: the astronaut in 6,000 strokes.
+whole map for each stroke, with how many strokes the same. It reads photographs as large as a phone
+makes them, too. With `--film` it writes docs/14_art.webp and docs/14_art.jpg instead: the astronaut
+in 6,000 strokes.
 
 Bars, on one idle core: 256 × 256 with 2,000 strokes in 3 s and with 27 dB, 512 × 512 with 6,000 in
 12 s, a photograph of 48 megapixels in 0.3 s.
