@@ -28,9 +28,18 @@ from tests.colab_machine import VERSIONS, make_machine, run
 from tools import colab
 from tools.colab import MAX_BYTES, bundle, files_for, first_cell, main, pack
 from tools.lint import lint
-from tools.notebooks import FOLDED, FOLDED_TAG, NOTEBOOKS, ROOT, read, write
+from tools.notebooks import (
+    FOLDED,
+    FOLDED_TAG,
+    NOTEBOOKS,
+    ROOT,
+    course_notebooks,
+    number_of,
+    read,
+    write,
+)
 
-PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+PATHS = course_notebooks()
 TELL = "\nimport dqngan_lib\nprint(Path(dqngan_lib.__file__).parents[1], folder)"
 
 
@@ -339,19 +348,29 @@ def test_a_bundle_has_all_that_the_notebook_reads(tmp_path):
     for path in PATHS:
         names = {file.relative_to(ROOT).as_posix() for file in files_for(path)}
         assert {"dqngan_lib/weights/digit_scorer.pt", "data/mnist10k.npz", "LICENSE"} <= names
-        tables = [p.name for p in (ROOT / "benchmarks" / "results").glob(f"{path.stem[:2]}_*.csv")]
+        tables = [
+            p.name for p in (ROOT / "benchmarks" / "results").glob(f"{number_of(path)}_*.csv")
+        ]
         assert {f"benchmarks/results/{table}" for table in tables} <= names
         read_there = " ".join(code_cells(path)[1:])
         other = [p for p in ("notebooks", "tests", "tools") if f'folder / "{p}"' in read_there]
-        assert other == (["notebooks"] if path.stem[:2] == "00" else [])
+        assert other == (["notebooks"] if number_of(path) == "00" else [])
 
 
 @pytest.mark.parametrize("path", PATHS[1:], ids=lambda path: path.stem)
 def test_links_to_the_package_lead_somewhere_in_a_bundle(path):
     text = "\n".join(cell.source for cell in bundle(path).cells if cell.cell_type == "markdown")
-    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if ":" not in link]
     unpacked = {f"dqngan-course/{file.relative_to(ROOT).as_posix()}" for file in files_for(path)}
     assert links and set(links) <= unpacked
+
+
+def test_pictures_of_the_text_are_inside_a_bundle():
+    (primer,) = [path for path in PATHS if number_of(path) == "A"]
+    cell = bundle(primer).cells[0]
+    (name,) = re.findall(r"\]\(attachment:([^)]+)\)", cell.source)
+    inside = base64.b64decode(cell.attachments[name]["image/png"])
+    assert inside == (NOTEBOOKS / "gallery" / name).read_bytes()
 
 
 def test_a_bundle_unpacks_what_was_packed():

@@ -46,7 +46,7 @@ def test_a_headline_that_nothing_measures_is_named(monkeypatch):
 
 
 def test_the_main_claims_were_measured():
-    found = {(s.notebook[:2], s.claim) for s in claims.summaries(claims.load())}
+    found = {(s.number, s.claim) for s in claims.summaries(claims.load())}
     main = {(number, claim) for number, names in claims.MAIN.items() for claim in names}
     assert main - found == set()
 

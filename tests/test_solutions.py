@@ -12,7 +12,7 @@ import pytest
 from tests.small_notebooks import save, small_notebook
 from tools import solutions
 from tools.cells import Course, courses, parse, read_cells
-from tools.notebooks import NOTEBOOKS, ROOT, NotebookError, execute, read, write
+from tools.notebooks import NOTEBOOKS, ROOT, NotebookError, execute, number_of, read, write
 from tools.solutions import NOTE, SOLUTIONS, fill_in, main, solved
 
 WITH_EXERCISES = [NOTEBOOKS / f"{course.stem}.ipynb" for course in courses().values()]
@@ -49,7 +49,7 @@ def copy(path, tmp_path):
 @pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
 def test_solved_copies_pass_strict_checks_and_stubs_fail_them(path, copy, monkeypatch):
     learners, teachers = read_cells(path), read_cells(copy)
-    count = len(courses()[path.stem[:2]].names)
+    count = len(courses()[number_of(path)].names)
 
     monkeypatch.delenv("COURSE_STRICT", raising=False)
     said = run_exercises(learners)
@@ -88,7 +88,7 @@ def test_imports_of_a_solution_do_not_hide_names_of_the_notebook(path, copy):
     }
     for cell in read_cells(copy):
         if cell.exercise is not None:
-            asked_for = courses()[path.stem[:2]].names[cell.exercise]
+            asked_for = courses()[number_of(path)].names[cell.exercise]
             for statement in parse([cell]).statements:
                 assert not statement.binds & theirs - {asked_for}
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.notebooks import NOTEBOOKS, NotebookError
+from tools.notebooks import NotebookError, course_notebooks, number_of
 
 MAX_BYTES = 300_000_000
 """A larger file is not read. What a notebook has printed is stored in it, so some are large."""
@@ -170,7 +170,7 @@ def _name(node: ast.AST) -> str | None:
 def courses() -> dict[str, Course]:
     """Return the course's notebooks that have exercises, by number."""
     found = {}
-    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+    for path in course_notebooks():
         cells = read_cells(path)
         passed = {e: _name(answer) for e, answer, _ in parse(cells).checks}
         numbers = [cell.exercise for cell in cells if cell.exercise in passed]
@@ -178,7 +178,7 @@ def courses() -> dict[str, Course]:
             names = {number: passed[number] for number in numbers}
             others = [cell for cell in cells if cell.exercise is None]
             statements = parse(others, of_course=True).statements
-            found[path.stem[:2]] = Course(path.stem, names, statements)
+            found[number_of(path)] = Course(path.stem, names, statements)
     return found
 
 
@@ -191,8 +191,8 @@ def notebook_numbers(file_name: str, cells: Sequence[Cell]) -> list[str]:
     """
     known = courses()
     source = "\n".join(cell.source for cell in cells)
-    numbers = {cell.exercise[:2] for cell in cells if cell.exercise}
-    numbers |= set(re.findall(r"""\bcheck\(\s*["'](\d\d)\.\d+["']""", source))
+    numbers = {cell.exercise.partition(".")[0] for cell in cells if cell.exercise}
+    numbers |= set(re.findall(r"""\bcheck\(\s*["'](\d\d|[A-Z])\.\d+["']""", source))
     if numbers & known.keys():
         return sorted(numbers & known.keys())
     named = [n for n, course in known.items() if course.stem.lower() in file_name.lower()]
@@ -203,4 +203,5 @@ def notebook_numbers(file_name: str, cells: Sequence[Cell]) -> list[str]:
     best = max(hits.values(), default=0)
     if best and list(hits.values()).count(best) == 1:
         return [n for n in hits if hits[n] == best]
-    return [n for n in known if re.search(rf"(?<!\d){n}(?!\d)", file_name)][:1]
+    alone = {n: r"\d" if n.isdecimal() else "[A-Za-z]" for n in known}
+    return [n for n in known if re.search(rf"(?<!{alone[n]}){n}(?!{alone[n]})", file_name)][:1]

@@ -78,7 +78,7 @@ def table(rows: list[Row]) -> str:
         note = f"  FAILED on seed {', '.join(map(str, s.failed))}" if s.failed else ""
         lines.append(
             f"  {s.mean:9.4g} {s.spread:9.3g} {s.worst:9.4g} {s.margin:9.3g}  "
-            f"{len(s.seeds):5d}  {s.notebook[:2]} {s.claim} {s.relation} {s.bound}{note}"
+            f"{len(s.seeds):5d}  {s.number} {s.claim} {s.relation} {s.bound}{note}"
         )
     return "\n".join(lines) + "\n"
 
@@ -101,6 +101,11 @@ class Summary:
     """How far the worst is inside the bound; negative or NaN when it fails."""
     failed: tuple[int, ...]
     """The seeds on which the claim does not hold."""
+
+    @property
+    def number(self) -> str:
+        """What the notebook's name begins with: "02", or "A"."""
+        return self.notebook.partition("_")[0]
 
 
 def summaries(rows: Iterable[Row]) -> list[Summary]:
@@ -213,6 +218,8 @@ MAIN = {
     "15": (
         "group norm: largest difference of any weight, two processes and one",
         "batch norm: the same",
+    ),
+    "16": (
         "total variation from π*, 100,000 questions",
         "total variation of DPO's minimum from π*",
     ),
@@ -238,7 +245,7 @@ def with_headlines(text: str) -> str:
     Raises:
         ValueError: A claim named in `HEADLINES` is not in claims.csv.
     """
-    found = {(s.notebook[:2], s.claim): s for s in summaries(load())}
+    found = {(s.number, s.claim): s for s in summaries(load())}
     lines = []
     for number, claim in HEADLINES:
         if (number, claim) not in found:
@@ -262,7 +269,7 @@ def all_measured() -> str:
     for notebook in sorted({row["notebook"] for row in rows}):
         mine = [row for row in rows if row["notebook"] == notebook]
         places = sorted({row.get("machine") or "not noted" for row in mine})
-        main = MAIN.get(notebook[:2], ())
+        main = MAIN.get(notebook.partition("_")[0], ())
         lines = {s.claim: _line(s, bold=s.claim in main) for s in summaries(mine)}
         order = [claim for claim in main if claim in lines]
         table = "".join(lines[claim] for claim in dict.fromkeys([*order, *lines]))
@@ -279,7 +286,7 @@ def _claim(s: Summary) -> str:
 
 
 def _short_line(s: Summary) -> str:
-    return f"| {s.notebook[:2]} | {_claim(s)} | {_bound(s)} | {s.mean:.4g} | {s.worst:.4g} |\n"
+    return f"| {s.number} | {_claim(s)} | {_bound(s)} | {s.mean:.4g} | {s.worst:.4g} |\n"
 
 
 def _line(s: Summary, *, bold: bool = False) -> str:

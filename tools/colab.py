@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.notebooks import ROOT, NotebookError, find, fold, read, write
+from tools.notebooks import ROOT, NotebookError, find, fold, number_of, read, write
 from tools.start import start
 
 BUNDLES = ROOT / "colab"
@@ -71,6 +71,8 @@ sys.path.insert(0, str(folder))
 '''
 LINK, LINK_IN_BUNDLE = "](../dqngan_lib/", "](dqngan-course/dqngan_lib/"
 """How a link to a file of the package begins; the first cell of a bundle unpacks the file."""
+PICTURE = re.compile(r"\]\(gallery/([\w.-]+\.png)\)")
+"""Where a text shows a picture that is stored beside the notebooks."""
 BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
 ADDRESS = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -156,9 +158,18 @@ def bundle(path: Path) -> NotebookNode:
     for text in notebook.cells:
         if text.cell_type == "markdown":
             text.source = text.source.replace(LINK, LINK_IN_BUNDLE)
+            _attach_pictures(text, path.parent)
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{NOTE}\n{BADGE.sub('', rest)}"
     return notebook
+
+
+def _attach_pictures(cell: NotebookNode, folder: Path) -> None:
+    """Put the pictures that a text shows into its cell, where they need no file beside it."""
+    for name in PICTURE.findall(cell.source):
+        content = base64.b64encode((folder / "gallery" / name).read_bytes()).decode()
+        cell.setdefault("attachments", {})[name] = {"image/png": content}
+    cell.source = PICTURE.sub(r"](attachment:\1)", cell.source)
 
 
 def files_for(path: Path) -> list[Path]:
@@ -167,7 +178,7 @@ def files_for(path: Path) -> list[Path]:
     Args:
         path: The notebook. Its number tells which tables it reads; 00 shows pictures of all.
     """
-    number = path.stem[:2]
+    number = number_of(path)
     patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*", "LICENSE"]
     patterns.append(f"benchmarks/results/{number}_*.csv")
     if number == "00":

@@ -55,7 +55,7 @@ _LOCAL_PATH = re.compile(
 _MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\(\s*([^)\s]+)[^)]*\)")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(\s*([^)\s]+)[^)]*\)")
 _CODE_FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
-_EXERCISE = re.compile(r"\d\d\.\d+")
+_EXERCISE = re.compile(r"(\d\d|[A-Z])\.\d+")
 _NBVAL_COMMENT = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_\w+)\s*$", re.MULTILINE)
 
 Problem = tuple[int | None, str]

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.notebooks import NOTEBOOKS, ROOT, read, write_whole
+from tools.notebooks import ROOT, course_notebooks, number_of, read, write_whole
 from tools.start import start
 
 PACKAGE = ROOT / "dqngan_lib"
@@ -106,15 +106,11 @@ def _source(path: Path, kind: str) -> str:
     return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == kind)
 
 
-def _notebooks() -> list[Path]:
-    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-
-
 @functools.cache
 def built_in() -> dict[Path, Path]:
     """Return the first notebook that links to each file."""
     found: dict[Path, Path] = {}
-    for notebook in _notebooks():
+    for notebook in course_notebooks():
         for name in LINK.findall(_source(notebook, "markdown")):
             found.setdefault(PACKAGE / f"{name}.py", notebook)
     return found
@@ -135,9 +131,9 @@ def imported(source: str) -> set[Path]:
 def used_in() -> dict[Path, list[str]]:
     """Return the numbers of the notebooks that import from each file."""
     found = defaultdict(list)
-    for notebook in _notebooks():
+    for notebook in course_notebooks():
         for path in imported(_source(notebook, "code")):
-            found[path].append(notebook.stem[:2])
+            found[path].append(number_of(notebook))
     return found
 
 
@@ -145,7 +141,8 @@ def spans(numbers: list[str]) -> str:
     """Return "01 to 04, 09" for 01, 02, 03, 04, 09: three and more in a row become a span."""
     rows: list[list[str]] = []
     for number in numbers:
-        if rows and int(number) == int(rows[-1][-1]) + 1:
+        last = rows[-1][-1] if rows else ""
+        if number.isdecimal() and last.isdecimal() and int(number) == int(last) + 1:
             rows[-1].append(number)
         else:
             rows.append([number])
@@ -156,7 +153,7 @@ def line(path: Path) -> str:
     """Return a module's line in its room's table."""
     name = f"[`{path.stem}`]({path.relative_to(PACKAGE).as_posix()})"
     first = built_in().get(path)
-    built = f"[{first.stem[:2]}](../notebooks/{first.name})" if first else ""
+    built = f"[{number_of(first)}](../notebooks/{first.name})" if first else ""
     return f"| {name} | {sentence(path)} | {built} | {spans(used_in().get(path, []))} |\n"
 
 

@@ -40,8 +40,19 @@ class NotebookError(Exception):
     """A notebook did not run to its end; the message says where and why."""
 
 
+def course_notebooks(folder: Path | None = None) -> list[Path]:
+    """Return the course's notebooks in order: those with a number, then A, B, and so on."""
+    folder = folder or NOTEBOOKS
+    return [*sorted(folder.glob("[0-9][0-9]_*.ipynb")), *sorted(folder.glob("[A-Z]_*.ipynb"))]
+
+
+def number_of(path: Path) -> str:
+    """Return what a notebook's name begins with: "02", or "A"."""
+    return path.stem.partition("_")[0]
+
+
 def find(names: Sequence[str] = ()) -> list[Path]:
-    """Return the notebooks meant by their numbers (02 or 2), names (02_dqn) or paths.
+    """Return the notebooks meant by their numbers (02 or 2), letters (A), names or paths.
 
     Args:
         names: What was asked for; nothing means all notebooks of the course, in order.
@@ -49,7 +60,7 @@ def find(names: Sequence[str] = ()) -> list[Path]:
     Raises:
         NotebookError: There is no such notebook, or none at all.
     """
-    course = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    course = course_notebooks()
     if not course and not names:
         raise NotebookError(f"there are no notebooks in {NOTEBOOKS}")
     found = []
@@ -58,8 +69,8 @@ def find(names: Sequence[str] = ()) -> list[Path]:
             found.append(Path(name).resolve())
             continue
         stem = Path(name).name.removesuffix(".ipynb")
-        number = f"{int(stem):02d}" if stem.isdecimal() else None
-        fitting = [p for p in course if p.stem == stem or p.stem[:2] == number]
+        number = f"{int(stem):02d}" if stem.isdecimal() else stem.upper()
+        fitting = [p for p in course if p.stem == stem or number_of(p) == number]
         if not fitting:
             known = ", ".join(p.stem for p in course) or "none"
             raise NotebookError(f"there is no notebook {name!r}; the course has: {known}")

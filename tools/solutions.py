@@ -22,7 +22,17 @@ from typing import Any
 from nbformat import NotebookNode
 
 from tools.cells import Cell, courses, parse
-from tools.notebooks import NOTEBOOKS, ROOT, NotebookError, execute, find, go_headless, read, write
+from tools.notebooks import (
+    NOTEBOOKS,
+    ROOT,
+    NotebookError,
+    execute,
+    find,
+    go_headless,
+    number_of,
+    read,
+    write,
+)
 from tools.start import start
 
 SOLUTIONS = ROOT / "solutions"
@@ -66,7 +76,7 @@ def solved(path: Path) -> NotebookNode:
         NotebookError: The file is not a notebook, or an exercise cell has not one stub.
     """
     notebook = read(path)
-    course = courses().get(path.stem[:2])
+    course = courses().get(number_of(path))
     known: set[str] = set()
     for cell in notebook.cells:
         if cell.cell_type != "code":

@@ -25,7 +25,16 @@ from filelock import FileLock, Timeout
 
 from dqngan_lib.course.installation import machine
 from tools.claims import Row, claim_of, load, longest_first, margin, store, table, write_tables
-from tools.notebooks import ROOT, NotebookError, execute, find, go_headless, read, write_whole
+from tools.notebooks import (
+    ROOT,
+    NotebookError,
+    execute,
+    find,
+    go_headless,
+    number_of,
+    read,
+    write_whole,
+)
 from tools.start import start
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -68,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run_tables(path: Path) -> list[str]:
     """Run the table scripts that belong to a notebook; return a line for each that failed."""
     failed = []
-    for script in sorted(BENCHMARKS.glob(f"{path.stem[:2]}_*.py")):
+    for script in sorted(BENCHMARKS.glob(f"{number_of(path)}_*.py")):
         print(f"Running {script.name}", flush=True)
         started = time.perf_counter()
         if subprocess.call([sys.executable, str(script)], cwd=ROOT) != 0:

@@ -18,12 +18,12 @@ from tools.start import start
 GUIDE = ROOT / "docs" / "teaching.md"
 PLANS = {
     "six weeks": {
-        "Week 1": "00 01 02",
+        "Week 1": "00 A 01 02",
         "Week 2": "03 04",
         "Week 3": "05 06",
         "Week 4": "07 08",
         "Week 5": "09 10 11",
-        "Week 6": "12 13 14 15",
+        "Week 6": "12 13 14 15 16",
     },
     "two days": {
         "Day 1, morning": "01 02",
@@ -36,9 +36,12 @@ PLANS = {
 MISTAKES = 3
 """How many mistakes of an exercise are listed. The tests have more."""
 
-ROW = re.compile(r"^\| \[(\d\d) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \+ ([\d.]+) \|", re.MULTILINE)
+ROW = re.compile(
+    r"^\| \[(\d\d|[A-Z]) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \+ ([\d.]+) \|", re.MULTILINE
+)
 EXERCISE = re.compile(
-    r"^### Exercise (\d\d\.\d+) · (.+)\n+Difficulty ([●○]+) · importance [●○]+ · (\d+) minutes",
+    r"^### Exercise ((?:\d\d|[A-Z])\.\d+) · (.+)\n+"
+    r"Difficulty ([●○]+) · importance [●○]+ · (\d+) minutes",
     re.MULTILINE,
 )
 BLOCK = re.compile(r"<!-- (exercises|plan) ([\w ]+) -->\n.*?<!-- /\1 -->", re.DOTALL)

@@ -85,8 +85,9 @@ def read_results(*paths: Path | str) -> Results:
     rows: list[dict[str, str]] = []
     for path in map(Path, paths):
         if not path.is_file():
+            number = path.stem.partition("_")[0]
             raise FileNotFoundError(
-                f"{path} is missing: `python3 course.py study {path.stem[:2]}` makes it"
+                f"{path} is missing: `python3 course.py study {number}` makes it"
             )
         with path.open(encoding="utf-8", newline="") as file:
             rows.extend(csv.DictReader(file))

@@ -60,10 +60,12 @@ def summary(rows: list[dict[str, str]]) -> str:
     """Return tables by student and by exercise, a histogram, and what a person should look at."""
     graded = [row for row in rows if row["exercise"]]
     exercises = sorted({row["exercise"] for row in graded}, key=_in_order)
-    numbers = sorted({exercise[:2] for exercise in exercises})
+    numbers = sorted({exercise.partition(".")[0] for exercise in exercises})
     students = sorted({row["student"] for row in rows})
     right = Counter(
-        (row["student"], row["exercise"][:2]) for row in graded if row["verdict"] == "right"
+        (row["student"], row["exercise"].partition(".")[0])
+        for row in graded
+        if row["verdict"] == "right"
     )
     totals = {s: sum(right[s, n] for n in numbers) for s in students}
     width = min(30, max([7, *map(len, students)]))
@@ -92,8 +94,9 @@ def summary(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def _in_order(exercise: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in exercise.split("."))
+def _in_order(exercise: str) -> tuple[str, int]:
+    notebook, _, number = exercise.partition(".")
+    return notebook, int(number)
 
 
 def histogram(totals: list[int], most: int, bins: int = 15) -> list[str]:
