@@ -21,7 +21,17 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # What is installed in .venv, and where. Its "requirements" are filled in when all is installed.
 STAMP = VENV / "course-stamp.json"
-REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "pyproject.toml")
+REQUIREMENTS = (
+    ROOT / "requirements.txt",
+    ROOT / "requirements-cuda.txt",
+    ROOT / "pyproject.toml",
+)
+
+# On Linux the package registry's build of torch brings CUDA, 4.5 GB that only an NVIDIA card uses.
+# PyTorch's own server has a build without; COURSE_TORCH_SERVER names another that has the same.
+TORCH_SERVER = "https://download.pytorch.org/whl/cpu"
+# What stands where an NVIDIA driver is loaded; the last one in Windows' Linux.
+DRIVER = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1")
 
 HELP = """\
 A course in notebooks: Deep Q-Networks, GANs, and a GAN whose generator is a Deep Q-Network.
@@ -30,11 +40,14 @@ A course in notebooks: Deep Q-Networks, GANs, and a GAN whose generator is a Dee
   python3 course.py test           check that everything works: code, unit tests, all notebooks
 
 Start with the first. The first run of any command installs what the course needs
-(about 6 GB on Linux, less elsewhere) into the folder .venv; later runs start at once.
+(1.5 GB; on Linux with an NVIDIA card 6 GB) into the folder .venv; later runs start at once.
 On Windows, write `py course.py` for `python3 course.py`.
 
   lab [--no-browser] [...]         more options go to JupyterLab; --no-browser prints the address
   test [--fast] [02 ...]           --fast leaves out what is slow; 02 tests notebook 02 alone
+  fresh 04 [...] | all             put your copy of notebook 04 aside, and begin again
+
+Any of them takes --cpu or --gpu on Linux: PyTorch without CUDA, or with it.
 
 For those who change the course:
 
@@ -52,20 +65,12 @@ A notebook is named by its number (02 or 2), its name (02_dqn) or its path.
 `python3 course.py test --help` tells more; so do the others.
 """
 
-# By its address, not by its path: given a path, Jupyter would show that folder alone.
-FIRST_PAGE = "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
-# A file uploaded to a widget comes as one message, and a larger one is dropped without a word.
-# Jupyter's own limit is 10 MB, and phones make larger photographs.
-UPLOAD_MB = 64
-LARGE_MESSAGES = (
-    f"--ServerApp.tornado_settings={{'websocket_max_message_size': {UPLOAD_MB * 2**20}}}"
-)
 COMMANDS = {
-    # Jupyter's address is shown at any level; its long list of loaded extensions is not.
-    "lab": ("jupyterlab", "--log-level=WARN", LARGE_MESSAGES, FIRST_PAGE),
+    "lab": ("tools.lab",),
     "test": ("tools.test",),
     "run": ("tools.run",),
     "build": ("tools.build",),
+    "fresh": ("tools.fresh",),
     "study": ("tools.study",),
     "solutions": ("tools.solutions",),
     "grade": ("tools.grading.command",),
@@ -112,7 +117,8 @@ def main(arguments: "list[str]") -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
-    command, rest = arguments[0], arguments[1:]
+    command, rest = arguments[0], [a for a in arguments[1:] if a not in ("--cpu", "--gpu")]
+    asked = [a[2:] for a in arguments[1:] if a in ("--cpu", "--gpu")]
     if command not in COMMANDS:
         known = ", ".join(COMMANDS)
         print(f"course.py does not know '{command}'. It knows: {known}.", file=sys.stderr)
@@ -122,7 +128,7 @@ def main(arguments: "list[str]") -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        ensure_environment()
+        ensure_environment(asked[-1] if asked else None)
     except KeyboardInterrupt:
         raise SystemExit(
             "\nInterrupted. Nothing is lost: the same command starts the installation again, "
@@ -132,8 +138,6 @@ def main(arguments: "list[str]") -> int:
         raise SystemExit(explain(str(error))) from error
     # A path means what it means in the folder where it was typed; the tools run in the course's.
     rest = [os.path.abspath(a) if a.endswith(".ipynb") else a for a in rest]
-    if command == "lab":
-        os.environ["COURSE_UPLOAD"] = str(UPLOAD_MB)  # the notebooks say how large a file may be
     if command in WITH_FOLDERS:
         rest = ["--from", os.getcwd(), *rest]
     return hand_over(COMMANDS[command] + tuple(rest))
@@ -152,16 +156,33 @@ def check_python() -> None:
         print(f"Note: the course is tested on Python 3.11 to 3.13, not on {version}. Going on.")
 
 
-def ensure_environment() -> None:
-    """Make or mend `.venv` so that it holds exactly what `requirements.txt` says; else return."""
+def ensure_environment(asked: "str | None" = None) -> None:
+    """Make or mend `.venv` so that it holds exactly what `requirements.txt` says; else return.
+
+    Args:
+        asked: "cpu" or "gpu", where the user wants one build of torch. Else an environment keeps
+            the build that it has, and a new one gets what this computer can use.
+    """
     if not all(path.is_file() for path in REQUIREMENTS):
         raise SystemExit(
             f"requirements.txt or pyproject.toml is missing beside course.py ({ROOT}).\n"
             "course.py works inside the course's folder: get the whole folder."
         )
     stamp = read_stamp()
+    if asked and not sys.platform.startswith("linux"):
+        print("--cpu and --gpu choose between two builds of torch for Linux. Going on without.")
+        asked = None
+    if stamp and stamp["build"] == "gpu" and asked == "cpu" and not has_cpu_builds():
+        print(f"{torch_server()} does not answer, so torch stays as it is.")
+        asked = None
+    build = asked or (stamp or {}).get("build") or ("gpu" if uses_cuda() else "cpu")
     installed = dict(stamp or {}, python=environment_python()) if VENV.exists() else None
-    wanted = {"folder": str(ROOT), "python": (stamp or {}).get("python"), "requirements": digest()}
+    wanted = {
+        "folder": str(ROOT),
+        "python": (stamp or {}).get("python"),
+        "requirements": digest(),
+        "build": build,
+    }
     if stamp and installed == wanted:
         return
     reason = None
@@ -177,6 +198,8 @@ def ensure_environment() -> None:
         reason = "its installation was not finished"
     elif installed["python"] != stamp["python"]:
         reason = "Python changed from {} to {}".format(stamp["python"], installed["python"])
+    elif stamp["build"] != build:
+        reason = f"--{build} asks for the other build of torch"
     else:
         print("The requirements have changed: bringing .venv up to date.")
     if reason:
@@ -184,18 +207,18 @@ def ensure_environment() -> None:
     updating = not reason and stamp is not None
     if updating:
         # From here to the end an interruption leaves it half changed, so the next run starts anew.
-        write_stamp(None)
+        write_stamp(None, build)
     elif installed is None or reason:
-        create_environment()
+        create_environment(build)
     else:
         run([str(PYTHON), "-m", "ensurepip"])  # uv makes environments without pip
     try:
-        install()
+        build = install(build)
     except SystemExit:
         if updating:  # pip takes back what it cannot finish, so what was there still works
-            write_stamp(stamp["requirements"])
+            write_stamp(stamp["requirements"], stamp["build"])
         raise
-    write_stamp(digest())
+    write_stamp(digest(), build)
     print("The environment is ready.\n")
 
 
@@ -203,14 +226,20 @@ def read_stamp() -> "dict | None":
     """Return what the stamp says, or None where there is none that can be read."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
-        return {key: stamp[key] for key in ("folder", "python", "requirements")}
+        found = {key: stamp[key] for key in ("folder", "python", "requirements")}
+        return dict(found, build=stamp.get("build", "gpu"))  # once there was no other
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_stamp(requirements: "str | None") -> None:
-    """Record folder, Python and requirements of `.venv`; None says that it is not finished."""
-    stamp = {"folder": str(ROOT), "python": environment_python(), "requirements": requirements}
+def write_stamp(requirements: "str | None", build: str) -> None:
+    """Record what `.venv` holds; None for the requirements says that it is not finished."""
+    stamp = {
+        "folder": str(ROOT),
+        "python": environment_python(),
+        "requirements": requirements,
+        "build": build,
+    }
     STAMP.write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
 
 
@@ -235,8 +264,8 @@ def environment_python() -> "str | None":
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
-def create_environment() -> None:
-    """Make an empty `.venv`, in place of whatever is there."""
+def create_environment(build: str) -> None:
+    """Make an empty `.venv`, in place of whatever is there, that is to get one build of torch."""
     if Path(sys.prefix).resolve() == VENV.resolve():
         raise SystemExit(
             "This is the Python of .venv itself, which cannot replace itself.\n"
@@ -252,19 +281,70 @@ def create_environment() -> None:
     if VENV.exists():
         shutil.rmtree(str(VENV))
     VENV.mkdir()
-    write_stamp(None)
+    write_stamp(None, build)
     run([sys.executable, "-m", "venv", str(VENV)])
-    write_stamp(None)
+    write_stamp(None, build)
 
 
-def install() -> None:
-    """Install the pinned requirements, then the course's own package where it lies."""
+def uses_cuda() -> bool:
+    """Tell whether torch comes as the registry has it: not on a Linux without an NVIDIA driver."""
+    return not sys.platform.startswith("linux") or any(map(os.path.exists, DRIVER))
+
+
+def torch_server() -> str:
+    """Return the address of the server for builds of torch without CUDA."""
+    return os.environ.get("COURSE_TORCH_SERVER", TORCH_SERVER)
+
+
+def cpu_builds() -> "list[str]":
+    """Return what to ask that server for: the pinned versions, marked as built for the CPU.
+
+    The mark matters. Without it pip would also take another build, from another place that it
+    has been told of, and CUDA would come by another way.
+    """
+    pins = REQUIREMENTS[0].read_text(encoding="utf-8").splitlines()
+    names = ("torch==", "torchvision==")
+    return [pin.split(";")[0].strip() + "+cpu" for pin in pins if pin.startswith(names)]
+
+
+def has_cpu_builds() -> bool:
+    """Ask the server for builds without CUDA whether it has ours; a few seconds must do."""
+    ask = [str(PYTHON), "-m", "pip", "install", "--dry-run", "--quiet", "--no-deps", "--no-input"]
+    ask += ["--disable-pip-version-check", "--ignore-installed", "--timeout=5", "--retries=0"]
+    answer = subprocess.run(
+        [*ask, "--index-url", torch_server(), *cpu_builds()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return answer.returncode == 0
+
+
+def install(build: str) -> str:
+    """Install the pinned requirements, then the course's own package where it lies.
+
+    Args:
+        build: "cpu" for torch without CUDA, where that is to be had; else "gpu".
+
+    Returns:
+        The build that was installed.
+    """
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    print("Installing requirements.txt: about 6 GB on Linux (with CUDA), less elsewhere. (1/2)")
+    if build == "cpu" and not has_cpu_builds():
+        print(
+            f"{torch_server()} does not answer, so torch comes with CUDA, which will lie idle.\n"
+            "If another server near you has the same builds, name it in COURSE_TORCH_SERVER."
+        )
+        build = "gpu"
+    if build == "cpu":
+        print("Installing torch without CUDA, as no NVIDIA driver is here or --cpu was asked for.")
+        run([*pip, "--no-deps", "--index-url", torch_server(), *cpu_builds()])
+    size = "6 GB" if build == "gpu" and sys.platform.startswith("linux") else "1.5 GB"
+    print(f"Installing requirements.txt; in the end .venv takes about {size}. (1/2)")
     run([*pip, "-r", str(REQUIREMENTS[0])])
     print("Installing dqngan_lib, the package of the course. (2/2)")
     # No build isolation: setuptools is among the pinned requirements, so nothing else is fetched.
     run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+    return build
 
 
 def run(command: "list[str]") -> None:
@@ -299,7 +379,7 @@ def explain(complaints: str) -> str:
     again = "Then run the same command again: it repairs what is half done."
     if said(DISK_FULL) or os.strerror(errno.ENOSPC).lower() in text:
         why = (
-            f"The disk is full. The course needs about 6 GB in {ROOT}\n"
+            f"The disk is full. The course needs 1.5 GB, with CUDA 6 GB, in {ROOT}\n"
             "and, while it installs, some in the folder for temporary files. Make room."
         )
     elif said(CERTIFICATE):
@@ -310,7 +390,8 @@ def explain(complaints: str) -> str:
     elif said(NO_NETWORK):
         why = (
             "The package server cannot be reached. The first start needs the internet; later ones\n"
-            "do not. Check the connection; behind a proxy, set HTTPS_PROXY=http://host:port."
+            "do not. Check the connection; behind a proxy, set HTTPS_PROXY=http://host:port.\n"
+            "Where a mirror is nearer, set PIP_INDEX_URL to its address (docs/installing.md)."
         )
     elif said(NO_BUILD):
         why = (

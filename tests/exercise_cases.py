@@ -1,12 +1,17 @@
 """What every exercise must pass: wrong answers rejected by name, right ones accepted."""
 
+import ast
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from torch import Tensor
 
-from dqngan_lib.exercises import judge
+from dqngan_lib.exercises import judge, stages
 from dqngan_lib.exercises.base import Exercise
+from dqngan_lib.exercises.words import standalone
+from tools.cells import courses
 
 Answer = Callable[..., Any]
 
@@ -31,7 +36,7 @@ def exercise_tests(
     class TestExercises:
         """The tests."""
 
-        wrong_answers = wrong  # for docs/teaching.md
+        wrong_answers, right_answers = wrong, right  # for docs/teaching.md, and other tests
 
         def test_enough_answers(self) -> None:
             """Every exercise has five wrong answers and two right ones, and hints."""
@@ -39,6 +44,53 @@ def exercise_tests(
             assert all(len(wrong[name]) >= 5 for name in by_name)
             assert all(len(right[name]) >= 2 for name in by_name)
             assert all(exercise.hints and exercise.praise for exercise in exercises)
+
+        @pytest.mark.parametrize("name", by_name)
+        def test_hints_end_in_code_and_the_solution_says_why(self, name: str) -> None:
+            """The last line of the last hint is Python; one sentence says why it is right."""
+            ast.parse(by_name[name].hints[-1].splitlines()[-1])
+            assert by_name[name].why
+
+        @pytest.mark.parametrize("name", by_name)
+        def test_a_solution_can_be_pasted(self, name: str) -> None:
+            """What `solution` shows runs by itself, and defines what the cell asks for."""
+            namespace: dict[str, Any] = {}
+            exec(standalone(by_name[name].solution), namespace)
+            pasted = namespace[courses()[name.partition(".")[0]].names[name]]
+            assert judge(name, pasted)[0] == "right"
+
+        @pytest.mark.parametrize("name", by_name)
+        def test_other_seeds_ask_the_same(self, name: str) -> None:
+            """Right answers are right and wrong ones wrong whatever inputs are drawn."""
+            for seed in (1, 2):
+                for answer in (by_name[name].solution, *right[name]):
+                    assert judge(name, answer, seed)[0] == "right", judge(name, answer, seed)[1]
+            for answer in wrong[name].values():
+                passed, total = stages(name, answer, 1)
+                assert passed < total
+            assert stages(name, by_name[name].solution, 1) == (total, total)
+            assert stages(name, _stub) == (0, total)
+
+        @pytest.mark.parametrize("name", by_name)
+        def test_lists_and_arrays_are_as_good_as_tensors(self, name: str) -> None:
+            """Where a tensor without a gradient is meant, its numbers may come in another form."""
+            solution = by_name[name].solution
+            if inspect.signature(solution).return_annotation not in (Tensor, tuple[Tensor, Tensor]):
+                return
+
+            def as_arrays(result: Any) -> Any:
+                if isinstance(result, tuple):
+                    return [as_arrays(part) for part in result]
+                return result if result.requires_grad else result.numpy()
+
+            def as_lists(result: Any) -> Any:
+                if isinstance(result, tuple):
+                    return tuple(as_lists(part) for part in result)
+                return result if result.requires_grad else result.tolist()
+
+            for form in (as_arrays, as_lists):
+                verdict, message = judge(name, lambda *given, f=form: f(solution(*given)))
+                assert verdict == "right", message
 
         @pytest.mark.parametrize(("name", "piece", "answer"), wrong_cases)
         def test_wrong(self, name: str, piece: str, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""Every widget, moved by hand in JupyterLab as `course.py lab` opens it, in a real browser.
+"""JupyterLab as `course.py lab` opens it, in a real browser, and every widget moved by hand there.
 
 Notebook 01 runs from its first cell to its last. The others train for minutes before their widget,
 so of these the test runs a part: the cell that finds the course, the widget's own cell as it
@@ -26,6 +26,7 @@ from nbformat.v4 import new_code_cell
 from PIL import Image
 
 import course
+from tests.small_notebooks import save, small_notebook
 from tools.cells import Cell, parse
 from tools.grading.answers import needed
 from tools.notebooks import NOTEBOOKS, ROOT, read, write
@@ -102,6 +103,7 @@ def address(tmp_path_factory) -> Iterator[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COURSE_")}
     for name in ("CONFIG", "DATA", "RUNTIME"):  # whatever this user has set is left out
         environment[f"JUPYTER_{name}_DIR"] = str(settings / name.lower())
+    environment["JUPYTERLAB_WORKSPACES_DIR"] = str(settings / "workspaces")
     command = [sys.executable, "course.py", "lab", "--no-browser", f"--port={port}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
@@ -125,6 +127,22 @@ def address(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.mark.slow
+def test_jupyterlab_opens_quietly_with_the_contents_beside_the_page(address, browser):
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    page.set_default_timeout(PATIENCE)
+    try:
+        page.goto(address)
+        page.wait_for_selector(".jp-Notebook .jp-Cell >> nth=0", state="attached")
+        page.wait_for_selector(".jp-TableOfContents-content:visible :text('Recap')")
+        page.wait_for_timeout(3000)  # a notice would have come by now
+        assert page.locator(".Toastify__toast").count() == 0
+        width = page.locator(".jp-Notebook .jp-Cell").first.bounding_box()["width"]
+        assert 800 <= width <= 1150
+    finally:
+        page.close()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_widget_moves_in_the_browser(name, address, browser):
     source = NOTEBOOKS / f"{name}.ipynb"
@@ -140,6 +158,35 @@ def test_a_widget_moves_in_the_browser(name, address, browser):
         raise
     else:
         (FOLDER / f"{name}.png").unlink(missing_ok=True)
+    finally:
+        page.close()
+    path.unlink()
+
+
+@pytest.mark.slow
+def test_a_finished_bar_leaves_nothing_and_a_stopped_one_a_text(address, browser):
+    """Bars within bars, looked at while they run, and after saving and reloading."""
+    nested = """from dqngan_lib.course.runtime import progress
+for _ in progress(range(2), label="outer"):
+    for _ in progress(range(30), label="inner"):
+        __import__("time").sleep(0.1)"""
+    stopped = """bar = progress(total=10, label="early")
+bar.update(3)
+bar.close()"""
+    path = save(FOLDER, small_notebook(nested, stopped), "bars.ipynb")
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    try:
+        run_all(page, address, path)
+        page.wait_for_selector(".jp-OutputArea .widget-hbox :text('outer')")
+        page.wait_for_selector(":text('early: stopped at 3 of 10')")
+        assert page.locator(".jp-OutputArea .widget-hbox").count() == 0
+        page.keyboard.press("Control+s")
+        page.wait_for_timeout(1000)
+        page.reload()
+        page.wait_for_selector(":text('early: stopped at 3 of 10')")
+        page.wait_for_timeout(2000)
+        assert "Error displaying widget" not in page.content()
     finally:
         page.close()
     path.unlink()
@@ -184,14 +231,8 @@ def _saved(picture: Image.Image, path: Path, quality: int) -> int:
 
 def open_and_run(page, address: str, path: Path) -> None:
     """Open a notebook, run all its cells, save it, and look into the file for errors."""
-    base, token = re.fullmatch(r"(http://[^/]+)/lab\S*token=(\w+)", address).groups()
-    place = path.relative_to(ROOT).as_posix()
-    page.goto(f"{base}/lab/tree/{place}?token={token}&reset")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    page.wait_for_selector("#jp-main-statusbar :text('Idle')")
     before = [cell.execution_count for cell in code_cells(path)]
-    page.click("li.lm-MenuBar-item:has-text('Run')")
-    page.click("li.lm-Menu-item:has-text('Run All Cells') >> nth=0")
+    run_all(page, address, path)
     until = time.monotonic() + PATIENCE / 1000
     while True:
         page.wait_for_timeout(1000)
@@ -208,6 +249,17 @@ def open_and_run(page, address: str, path: Path) -> None:
             if before[-1] is not None and page.locator(".jupyter-widgets").count():
                 return
         assert time.monotonic() < until, "the cells did not come to their end"
+
+
+def run_all(page, address: str, path: Path) -> None:
+    """Open a notebook and start all its cells."""
+    base, token = re.fullmatch(r"(http://[^/]+)/lab\S*token=(\w+)", address).groups()
+    place = path.relative_to(ROOT).as_posix()
+    page.goto(f"{base}/lab/tree/{place}?token={token}&reset")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector("#jp-main-statusbar :text('Idle')")
+    page.click("li.lm-MenuBar-item:has-text('Run')")
+    page.click("li.lm-Menu-item:has-text('Run All Cells') >> nth=0")
 
 
 def move_something(page) -> None:

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from dqngan_lib.applications.art.photos import MOST_BYTES
 from tests.small_notebooks import save, small_notebook
 from tools import build, claims, notebooks, run, study
 from tools import test as test_tool
@@ -32,14 +32,17 @@ def course(tmp_path, monkeypatch) -> ModuleType:
     folder.mkdir()
     shutil.copy(ROOT / "course.py", folder)
     (folder / "requirements.txt").write_text("numpy==2.0\n")
+    (folder / "requirements-cuda.txt").write_text("")
     (folder / "pyproject.toml").write_text("[project]\n")
     spec = importlib.util.spec_from_file_location("course_copy", folder / "course.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.installs = 0
+    module.real_install = module.install
 
-    def install() -> None:
+    def install(build: str) -> str:
         module.installs += 1
+        return build
 
     monkeypatch.setattr(module, "install", install)
     return module
@@ -89,7 +92,7 @@ def test_nothing_happens_when_nothing_changed(quick, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-cuda.txt", "pyproject.toml"])
 def test_changed_requirements_are_installed_into_the_same_environment(quick, name):
     quick.ensure_environment()
     (quick.VENV / "mine").touch()
@@ -101,7 +104,7 @@ def test_changed_requirements_are_installed_into_the_same_environment(quick, nam
 
 
 def test_an_update_that_fails_keeps_the_environment(quick, monkeypatch):
-    def fail() -> None:
+    def fail(build: str) -> str:
         raise SystemExit("no network")
 
     quick.ensure_environment()
@@ -127,7 +130,7 @@ def test_line_endings_of_windows_change_nothing(quick):
 
 @pytest.mark.parametrize("what", [KeyboardInterrupt, SystemExit])
 def test_an_unfinished_installation_is_begun_again(quick, monkeypatch, capsys, what):
-    def interrupted() -> None:
+    def interrupted(build: str) -> str:
         (quick.VENV / "half a package").touch()
         raise what
 
@@ -142,7 +145,7 @@ def test_an_unfinished_installation_is_begun_again(quick, monkeypatch, capsys, w
 
 
 def test_interruption_is_reported_plainly(quick, monkeypatch):
-    def interrupted() -> None:
+    def interrupted(build: str) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(quick, "install", interrupted)
@@ -212,6 +215,129 @@ def test_a_missing_module_venv_is_named(quick, monkeypatch, module):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else name)
     with pytest.raises(SystemExit, match=r"apt install python3\.\d+-venv"):
         quick.ensure_environment()
+
+
+# --- course.py: torch with CUDA, or without ---
+
+
+def stamped_build(course: ModuleType) -> str:
+    return json.loads(course.STAMP.read_text())["build"]
+
+
+@pytest.fixture
+def linux(monkeypatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(sys, "platform", "linux")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(("driver", "build"), [(True, "gpu"), (False, "cpu")])
+def test_the_build_follows_the_driver(quick, linux, tmp_path, driver, build):
+    linux.setattr(quick, "DRIVER", (str(tmp_path if driver else tmp_path / "no such file"),))
+    quick.ensure_environment()
+    assert stamped_build(quick) == build
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_elsewhere_there_is_one_build(quick, monkeypatch, capsys, system):
+    monkeypatch.setattr(sys, "platform", system)
+    quick.ensure_environment("cpu")
+    assert stamped_build(quick) == "gpu"
+    assert "for Linux. Going on without" in capsys.readouterr().out
+
+
+def test_the_other_build_is_installed_only_where_it_is_asked_for(quick, linux, capsys):
+    linux.setattr(quick, "has_cpu_builds", lambda: True)
+    quick.ensure_environment("gpu")
+    quick.ensure_environment()
+    assert (quick.installs, stamped_build(quick)) == (1, "gpu")
+    quick.ensure_environment("cpu")
+    assert "--cpu asks for the other build" in capsys.readouterr().out
+    quick.ensure_environment()
+    assert (quick.installs, stamped_build(quick)) == (2, "cpu")
+
+
+def test_a_good_environment_is_not_given_up_for_a_server_that_is_silent(quick, linux, capsys):
+    linux.setattr(quick, "has_cpu_builds", lambda: False)
+    quick.ensure_environment("gpu")
+    quick.ensure_environment("cpu")
+    assert (quick.installs, stamped_build(quick)) == (1, "gpu")
+    assert "does not answer, so torch stays" in capsys.readouterr().out
+
+
+def test_an_environment_from_before_there_was_a_choice_stays(quick, linux):
+    linux.setattr(quick, "DRIVER", ())
+    quick.ensure_environment("gpu")
+    stamp = json.loads(quick.STAMP.read_text())
+    del stamp["build"]
+    quick.STAMP.write_text(json.dumps(stamp))
+    quick.ensure_environment()
+    assert quick.installs == 1
+
+
+def test_the_choice_is_not_handed_over(quick, linux):
+    calls = []
+    linux.setattr(quick, "hand_over", lambda command: calls.append(command) or 0)
+    quick.main(["test", "--cpu", "--fast", "--gpu"])
+    assert calls == [("tools.test", "--fast")]
+    assert stamped_build(quick) == "gpu", "the last one counts"
+
+
+def small_wheel(folder: Path, name: str, version: str, *needs: str) -> None:
+    """Write a package of nothing, in the form and place that pip takes packages from."""
+    place = folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    info = f"{name.replace('-', '_')}-{version}.dist-info"
+    wheel = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+    required = "".join(f"Requires-Dist: {need}\n" for need in needs)
+    with zipfile.ZipFile(place / wheel, "w") as file:
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{required}"
+        file.writestr(f"{info}/METADATA", metadata)
+        file.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        file.writestr(f"{info}/RECORD", "")
+    links = "".join(
+        f'<a href="{path.name}">{path.name}</a>' for path in sorted(place.glob("*.whl"))
+    )
+    (place / "index.html").write_text(f"<!DOCTYPE html><body>{links}</body>")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", [True, False])
+def test_torch_comes_without_cuda_or_the_installation_goes_on(
+    course, linux, tmp_path, capsys, answers
+):
+    """The real pip, and two servers that are folders: the registry, and PyTorch's own."""
+    registry, server = tmp_path / "registry", tmp_path / "server"
+    small_wheel(registry, "torch", "9.9.9", "nvidia-thing")
+    small_wheel(registry, "nvidia-thing", "1.0")
+    small_wheel(registry, "nvidia-thing", "2.0")
+    small_wheel(registry, "torchvision", "8.8.8", "torch==9.9.9")
+    small_wheel(server, "torch", "9.9.9+cpu")
+    small_wheel(server, "torchvision", "8.8.8+cpu", "torch==9.9.9")
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        linux.delenv(name)
+    linux.setenv("PIP_CONFIG_FILE", os.devnull)
+    linux.setenv("PIP_NO_CACHE_DIR", "1")
+    linux.setenv("PIP_INDEX_URL", registry.as_uri())
+    nobody = "http://127.0.0.1:9/whl/cpu"
+    linux.setenv("COURSE_TORCH_SERVER", server.as_uri() if answers else nobody)
+    pins = "-c requirements-cuda.txt\ntorch==9.9.9\ntorchvision==8.8.8\n"
+    (course.ROOT / "requirements.txt").write_text(pins)
+    (course.ROOT / "requirements-cuda.txt").write_text("nvidia-thing==1.0\n")
+    real_run = course.run
+    linux.setattr(course, "run", lambda command: None if "-e" in command else real_run(command))
+
+    course.create_environment("cpu")
+    assert course.real_install("cpu") == ("cpu" if answers else "gpu")
+    command = [str(course.PYTHON), "-m", "pip", "list", "--format=freeze"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    found = {line for line in listed if line.startswith(("torch", "nvidia"))}
+    if answers:
+        assert found == {"torch==9.9.9+cpu", "torchvision==8.8.8+cpu"}
+    else:
+        assert found == {"torch==9.9.9", "torchvision==8.8.8", "nvidia-thing==1.0"}
+        assert f"{nobody} does not answer" in capsys.readouterr().out
 
 
 # What pip (or the system) writes to stderr, and words of the message it must lead to.
@@ -288,7 +414,7 @@ def test_help_and_unknown_commands_install_nothing(course, capsys):
 
 def test_every_command_is_in_the_help_and_exists(course):
     for name, (module, *_) in course.COMMANDS.items():
-        assert f"\n  {name} [" in course.HELP or f"\n  {name} 02" in course.HELP
+        assert re.search(rf"^  {name} (\[|0\d)", course.HELP, re.MULTILINE)
         assert importlib.util.find_spec(module)
 
 
@@ -298,14 +424,8 @@ def test_what_is_handed_over(quick, monkeypatch):
     monkeypatch.chdir(quick.ROOT)
     quick.main(["lab", "--no-browser", "--port=9999"])
     quick.main(["run", "02", "copies/my.ipynb"])
-    lab, run = calls
-    assert lab[0] == "jupyterlab"
-    assert lab[-3].endswith("=/lab/tree/notebooks/00_start_here.ipynb")
-    assert lab[-2:] == ("--no-browser", "--port=9999")
-    largest = re.search(r"websocket_max_message_size': (\d+)", " ".join(lab))
-    assert int(largest[1]) > MOST_BYTES, "every photograph that is opened arrives"
-    assert not any("token" in argument for argument in lab), "the token stays on"
-    assert run == ("tools.run", "02", str(quick.ROOT / "copies" / "my.ipynb"))
+    assert calls[0] == ("tools.lab", "--no-browser", "--port=9999")
+    assert calls[1] == ("tools.run", "02", str(quick.ROOT / "copies" / "my.ipynb"))
 
 
 # --- the tools ---

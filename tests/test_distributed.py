@@ -1,6 +1,7 @@
 """Two processes train as one does; what fails, fails with a message and leaves nobody behind."""
 
-from dataclasses import replace
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -13,27 +14,43 @@ from dqngan_lib.applications.scaling.distributed import (
     SharedBatchNorm,
     largest_difference,
     launch,
+    place,
     train,
 )
+from tools.notebooks import ROOT
 
-
-def alone(plan):
-    """Train the whole batch in this process."""
-    return train(replace(plan, parts=(sum(plan.parts),)), rounds=2)
+EXACT = [name for name, plan in PLANS.items() if plan.dtype == torch.float64]
 
 
 @pytest.mark.slow
-def test_two_processes_agree_with_one_where_they_should():
-    found = launch(list(PLANS), rounds=2, seconds=240)
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_agree_with_one_where_they_should(processes):
+    found = launch(EXACT, processes=processes, rounds=2, seconds=240)
     gaps = {
-        name: largest_difference(alone(PLANS[name]), result["weights"])
+        name: largest_difference(train(PLANS[name], rounds=2).weights, result.weights)
         for name, result in found.items()
     }
     for name in ("group norm", "shared batch norm", "unequal parts, weighted"):
         assert gaps[name] < 1e-9, name
     for name in ("batch norm", "unequal parts"):
         assert gaps[name] > 1e-4, name
-    assert all(result["seconds"] > 0 for result in found.values())
+    assert all(result.seconds > 0 for result in found.values())
+
+
+@pytest.mark.slow
+def test_the_command_in_a_terminal_warns_of_nothing(tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    module = ["-m", "dqngan_lib.applications.scaling.distributed", f"--out={tmp_path / 'w.pt'}"]
+    said = subprocess.run(
+        [*torchrun, "--nproc-per-node=2", *module, "--rounds=2", "batch norm", "shared batch norm"],
+        cwd=ROOT,
+        env=distributed._environment() | {"PYTHONWARNINGS": "error::FutureWarning"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert (said.returncode, "Warning" in said.stderr) == (0, False), said.stderr
+    assert "batch norm: " in said.stdout and (tmp_path / "w.pt").is_file()
 
 
 def test_a_run_that_takes_too_long_is_ended():
@@ -47,13 +64,60 @@ def test_a_process_that_fails_says_why(monkeypatch):
         launch(["group norm"], seconds=120)
 
 
-def test_parts_must_be_as_many_as_processes():
-    with pytest.raises(ValueError, match="one for each of 1; got"):
-        train(Plan())
+@pytest.mark.parametrize(
+    ("plan", "processes", "parts"),
+    [
+        (Plan(), 1, (64,)),
+        (Plan(), 2, (32, 32)),
+        (Plan(first=3), 2, (48, 16)),
+        (Plan(batch=10), 4, (2, 3, 3, 2)),
+        (Plan(batch=12, first=3), 4, (6, 2, 2, 2)),
+    ],
+)
+def test_parts_by_hand(plan, processes, parts):
+    assert plan.parts(processes) == parts
+    assert sum(parts) == plan.batch
+
+
+def test_more_processes_than_pictures_are_refused_before_any_starts():
+    with pytest.raises(ValueError, match="processes must be few enough for a picture each"):
+        launch(["group norm"], processes=65)
+    with pytest.raises(ValueError, match="processes"):
+        Plan().parts(0)
+
+
+def test_a_process_says_what_it_lacks(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(ValueError, match="start it with torchrun"):
+        place("gloo", ["group norm"])
+    for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "LOCAL_RANK": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert place("gloo", ["group norm"]) == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    with pytest.raises(ValueError, match="4 processes, GPUs: 3"):
+        place("nccl", ["group norm"])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert place("nccl", ["group norm"]) == torch.device("cuda", 2)
+    monkeypatch.setenv("WORLD_SIZE", "65")
+    with pytest.raises(ValueError, match="picture each"):
+        place("gloo", ["group norm"])
+
+
+@pytest.mark.parametrize(("system", "given", "found"), [
+    ("win32", None, "0"), ("win32", "1", "1"), ("linux", None, None),
+])  # fmt: skip
+def test_libuv_is_left_out_where_torch_has_none(monkeypatch, system, given, found):
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.delenv("USE_LIBUV", raising=False)
+    if given:
+        monkeypatch.setenv("USE_LIBUV", given)
+    assert distributed._environment().get("USE_LIBUV") == found
 
 
 def test_alone_the_part_is_the_batch_and_the_shared_norm_is_the_ordinary_one():
     planes = torch.randn(4, 3, 5, 5)
     assert torch.equal(SharedBatchNorm(3)(planes), nn.BatchNorm2d(3)(planes))
-    shared, batch = (alone(Plan(norm, dtype=torch.float32)) for norm in ("shared", "batch"))
+    shared, batch = (
+        train(Plan(norm, dtype=torch.float32), rounds=2).weights for norm in ("shared", "batch")
+    )
     assert largest_difference(shared, batch) == 0

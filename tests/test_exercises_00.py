@@ -16,6 +16,8 @@ WRONG = {
         "returned None": lambda images: print(end=""),
     }
 }
-RIGHT = {"00.1": (lambda images: images.sum(0) / len(images), lambda images: sum(images) / 4)}
+RIGHT = {
+    "00.1": (lambda images: images.sum(0) / len(images), lambda images: sum(images) / len(images))
+}
 
 TestExercises00 = exercise_tests(EXERCISES, WRONG, RIGHT)

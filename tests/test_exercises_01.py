@@ -87,7 +87,7 @@ WRONG_12 = {
     "changed V itself": backup_overwrites,
     "whole Q-table": lambda V, P, r, g: r + g * P @ V,
     "must have shape": lambda V, P, r, g: (r + g * P @ V).max(0).values,
-    "must be a torch tensor": lambda V, P, r, g: (r + g * P @ V).max(1),
+    "Take `.values`": lambda V, P, r, g: (r + g * P @ V).max(1),
     "the greatest of Q(": lambda V, P, r, g: (r - g * P @ V).max(1).values,
 }
 
@@ -152,7 +152,9 @@ WRONG_13 = {
     "leave them as they are": greedy_spoils,
     "whole numbers": lambda q, e, g: greedy_multinomial(q, e, g).float(),
     "must have shape": lambda q, e, g: greedy_multinomial(q, e, g)[:, None],
-    "must be a torch tensor": lambda q, e, g: greedy_multinomial(q, e, g).tolist(),
+    "generator of your own": lambda q, e, g: greedy_multinomial(
+        q, e, torch.Generator().manual_seed(0)
+    ),
     "run from 0 to 3": lambda q, e, g: greedy_multinomial(q, e, g) + 1,
 }
 
@@ -215,7 +217,7 @@ WRONG_14 = {
     "nothing has changed": lambda Q, *rest: Q.clone(),
     "work on Q.clone()": update_in_place,
     "alone": update_row,
-    "must be a torch tensor": lambda Q, s, a, *rest: Q[s, a].item(),
+    "returned None": lambda *given: print(end=""),
     "must have shape": lambda Q, s, a, *rest: Q[s, a],
     "Q(s, a) must be": update_variant(usual, lambda old, t, alpha: old + alpha * (t - old) ** 2),
 }
@@ -285,9 +287,6 @@ WRONG_15 = {
         r + g * P @ evaluate_by_iteration(policy, P, r, g)
     ),
     "must have shape": lambda policy, P, r, g: evaluate_by_iteration(policy, P, r, g)[:, None],
-    "must be a torch tensor": lambda policy, P, r, g: evaluate_by_iteration(
-        policy, P, r, g
-    ).numpy(),
 }
 
 RIGHT = {
@@ -296,9 +295,17 @@ RIGHT = {
         backup_loops,
         lambda V, P, r, g: torch.amax(r + g * torch.einsum("sat,t->sa", P, V), dim=1),
     ),
-    "01.3": (greedy_loops, greedy_multinomial),
+    "01.3": (
+        greedy_loops,
+        greedy_multinomial,
+        lambda q, e, g: greedy_multinomial(q, e, g).tolist(),
+    ),
     "01.4": (update_by_cases, update_by_lists),
-    "01.5": (evaluate_by_iteration, evaluate_by_einsum),
+    "01.5": (
+        evaluate_by_iteration,
+        evaluate_by_einsum,
+        lambda *given: evaluate_by_iteration(*given).numpy(),
+    ),
 }
 WRONG = {"01.1": WRONG_11, "01.2": WRONG_12, "01.3": WRONG_13, "01.4": WRONG_14, "01.5": WRONG_15}
 

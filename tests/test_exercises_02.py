@@ -69,17 +69,15 @@ LOSS_WRONG = {
     "sum and factor": lambda q, t, b, g: _loss(b, g, q, t, half=1.0, reduce=torch.sum),
     "row 1 is terminated": lambda q, t, b, g: _loss(b, g, q, t, end=False),
     "broadcast": lambda q, t, b, g: _loss(b, g, q, t, wide=True),
-    "flows into the target": lambda q, t, b, g: _loss(b, g, q, t, stop=False),
+    "flows through y": lambda q, t, b, g: _loss(b, g, q, t, stop=False),
     "no gradient": lambda q, t, b, g: _loss(b, g, q, t).detach(),
-    "loss is 6.25": lambda q, t, b, g: -_loss(b, g, q, t),
+    "loss is 16.25": lambda q, t, b, g: -_loss(b, g, q, t),
 }
 
 
-def _loss_through_y(q_network, target_network, batch, discount):
-    """Stop the gradient of the target network's weights only by freezing them."""
-    same = q_network is target_network
-    for parameter in target_network.parameters():
-        parameter.requires_grad_(same)
+def _loss_frozen(q_network, target_network, batch, discount):
+    """Stop the gradient of the target network's weights by freezing them."""
+    target_network.requires_grad_(False)
     return _loss(batch, discount, q_network, target_network, stop=False)
 
 
@@ -179,7 +177,7 @@ def _real_by_roll(terminated, truncated):
 WRONG = {
     "02.1": TAKEN_WRONG,
     "02.2": TARGET_WRONG,
-    "02.3": LOSS_WRONG | {"flows through y": _loss_through_y},
+    "02.3": LOSS_WRONG,
     "02.4": {
         "online network has changed": _swapped_roles,
         "has not changed": _not_in_place,
@@ -194,7 +192,7 @@ WRONG = {
 RIGHT = {
     "02.1": TAKEN_RIGHT,
     "02.2": (_target_with_where, _target_with_loop),
-    "02.3": (_loss_by_mse, lambda q, t, b, g: _loss(b, g, q, t)),
+    "02.3": (_loss_by_mse, _loss_frozen, lambda q, t, b, g: _loss(b, g, q, t)),
     "02.4": (_by_lerp, _by_state_dict),
     "02.5": (_real_by_loop, _real_by_roll),
 }

@@ -4,6 +4,7 @@ import math
 
 import torch
 from exercise_cases import exercise_tests
+from torch.func import grad, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from dqngan_lib.exercises.notebook_04 import EXERCISES
@@ -178,6 +179,11 @@ def _r1(critic, real, **how):
     return 0.5 * _gradient(critic, real, **how).square().sum(1).mean()
 
 
+def _r1_by_func(critic, real):
+    slope = vmap(grad(lambda x: critic(x[None])[0]))
+    return 0.5 * slope(real).square().sum(1).mean()
+
+
 def _leaves_traces(critic, real):
     real.requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
@@ -204,9 +210,9 @@ R1_WRONG = {
     "differentiate the *sum*": lambda c, x: _r1(c, x, mean=True),
     "(‖∇D‖ − 1)²": lambda c, x: (_gradient(c, x).norm(dim=1) - 1).square().mean(),
     "penalises the outputs": lambda c, x: 0.5 * c(x).square().mean(),
-    "pass create_graph=True": lambda c, x: _r1(c, x, create_graph=False),
+    "needs create_graph=True": lambda c, x: _r1(c, x, create_graph=False),
     "with respect to the critic's weights not": _half_the_gradient,
-    "leaves traces": _leaves_traces,
+    "changes `real` itself": _leaves_traces,
     "the penalty must have shape": lambda c, x: _gradient(c, x).square().sum(1),
     "on our critic it is 26/3": lambda c, x: 7 * _r1(c, x),
 }
@@ -228,7 +234,7 @@ RIGHT = {
     "04.2": JENSEN_RIGHT,
     "04.3": LOSS_RIGHT,
     "04.4": (_count_by_loop, _count_by_difference),
-    "04.5": R1_RIGHT,
+    "04.5": (*R1_RIGHT, _r1_by_func),
 }
 
 TestExercises04 = exercise_tests(EXERCISES, WRONG, RIGHT)

@@ -4,6 +4,7 @@ import itertools
 
 import torch
 from exercise_cases import exercise_tests
+from torch.func import grad, vmap
 from torch.nn import functional
 
 from dqngan_lib.exercises.notebook_06 import EXERCISES
@@ -298,6 +299,18 @@ def _r1_by_ones(critic, real):
     return slopes.pow(2).sum() / (2 * len(x))
 
 
+def _slopes_by_func(critic, inputs):
+    return vmap(grad(lambda x: critic(x[None])[0]))(inputs).flatten(1)
+
+
+def _penalty_by_func(critic, real, fake, share):
+    return (_slopes_by_func(critic, _between(real, fake, share)).norm(dim=1) - 1).square().mean()
+
+
+def _r1_by_func(critic, real):
+    return 0.5 * _slopes_by_func(critic, real).square().sum(1).mean()
+
+
 WRONG = {
     "06.1": EQUAL_WRONG,
     "06.2": WEIGHTED_WRONG,
@@ -309,8 +322,8 @@ RIGHT = {
     "06.1": EQUAL_RIGHT,
     "06.2": (_by_integral, _by_moving),
     "06.3": (_by_length, _by_gram),
-    "06.4": (_penalty_by_loop, lambda c, r, f, s: _penalty(c, _between(r, f, s))),
-    "06.5": (_r1_by_loop, _r1_by_ones),
+    "06.4": (_penalty_by_loop, lambda c, r, f, s: _penalty(c, _between(r, f, s)), _penalty_by_func),
+    "06.5": (_r1_by_loop, _r1_by_ones, _r1_by_func),
 }
 
 TestExercises06 = exercise_tests(EXERCISES, WRONG, RIGHT)

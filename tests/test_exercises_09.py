@@ -23,9 +23,9 @@ NEAREST_WRONG = {
     "count from 0": lambda x, c: _squares(x, c).argmin(1) + 1,
     "over all pixels": lambda x, c: _squares(x[:, :2], c[:, :2]).argmin(1),
     "returned None": lambda x, c: print(end=""),
-    "must be a torch tensor": lambda x, c: _squares(x, c).argmin(1).tolist(),
 }
 NEAREST_RIGHT = (
+    lambda x, c: _squares(x, c).argmin(1).tolist(),
     lambda x, c: torch.cdist(x, c).argmin(1),
     lambda x, c: torch.stack([(c - row).norm(dim=1).argmin() for row in x]),
     lambda x, c: (c.square().sum(1) - 2 * x @ c.T).argmin(1),
@@ -96,7 +96,7 @@ TARGET_WRONG = {
     "f is missing": lambda q, f: q,
     "returned None": lambda q, f: print(end=""),
     "must have shape": lambda q, f: (q + f).log_softmax(1)[..., -1],
-    "although f is": lambda q, f: q + f - f.mean(1, keepdim=True),
+    "although f is": lambda q, f: (2 * q + f).log_softmax(1),
 }
 
 

@@ -10,14 +10,18 @@ import pytest
 import torch
 
 from dqngan_lib import exercises
-from dqngan_lib.exercises import check, find, hint, judge, solution
+from dqngan_lib.exercises import check, find, hint, judge, solution, stages
 from dqngan_lib.exercises.base import (
+    Case,
     Exercise,
     Wrong,
     close,
+    compare,
     expect_number,
     expect_tensor,
     is_empty,
+    normal,
+    written,
 )
 
 
@@ -44,6 +48,7 @@ def notebook_99(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(exercises, "_hints_shown", {})
+    monkeypatch.setattr(exercises, "_last_mistake", {})
     monkeypatch.delenv("COURSE_STRICT", raising=False)
 
 
@@ -220,7 +225,8 @@ def fails_in_a_helper(x):
 )
 def test_a_wrong_answer_is_told_its_mistake(answer, message, capsys):
     check("99.1", answer)
-    assert capsys.readouterr().out == f"✗ 99.1 wrong: {message}\n"
+    inputs = "\n  The inputs were\n    x = 1" if callable(answer) else ""
+    assert capsys.readouterr().out == f"✗ 99.1 wrong: {message}{inputs}\n"
 
 
 def exits(x):
@@ -293,6 +299,229 @@ def test_strict_raises_unless_right(monkeypatch, capsys):
     check("99.1", stub)
 
 
+# --- random inputs and stages -------------------------------------------------------------------
+
+
+def scaled(x: torch.Tensor, by: float, notes: list) -> torch.Tensor:
+    """Return x times a number."""
+    return x * by
+
+
+def cases_scaled(rng):
+    yield Case("some numbers", (normal(rng, 3), 2.0, [1]))
+    yield Case("a batch of 1", (normal(rng, 1), -1.0, [1]))
+    yield Case("a gradient", (normal(rng, 4).requires_grad_(), 3.0, [1]))
+
+
+def check_scaled(answer):
+    if not close(answer(torch.ones(2), 3.0, []), [3.0, 3.0]):
+        raise Wrong("three times 1 is 3")
+
+
+@pytest.fixture
+def scaling(monkeypatch):
+    """Add an exercise with cases for a while."""
+    module = types.ModuleType("dqngan_lib.exercises.notebook_98")
+    module.EXERCISES = (Exercise("98.1", check_scaled, ("x * by",), scaled, cases=cases_scaled),)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def spoils_x(x, by, notes):
+    with torch.no_grad():
+        return x.mul_(by)
+
+
+def spoils_notes(x, by, notes):
+    notes.append(2)
+    return x * by
+
+
+def freezes(x, by, notes):
+    return x.requires_grad_(False) * by
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "passed"),
+    [
+        (scaled, "", 4),
+        (lambda x, by, notes: by * x + 0, "", 4),
+        (lambda x, by, notes: x * 3, "other inputs (some numbers) the result should be [", 2),
+        (lambda x, by, notes: (x * by).squeeze(), "(a batch of 1) the result must have shape", 3),
+        (lambda x, by, notes: x.detach() * by, "(a gradient) the value is right, but its grad", 3),
+        (lambda x, by, notes: (x * by).tolist(), "(a gradient) the value is right, but its", 3),
+        (lambda x, by, notes: (x * by).abs(), "(some numbers) the result should be", 1),
+        (lambda x, by, notes: x + 2, "(some numbers) the result should be", 1),
+        (lambda x, by, notes: torch.zeros(7), "three times 1 is 3", 0),
+        (spoils_x, "your function changes x, which it was given", 1),
+        (spoils_notes, "your function changes notes, which it was given", 1),
+        (freezes, "your function changes x, which it was given", 3),
+        (lambda x, by, notes: x / 0 if len(x) == 1 else x[9], "IndexError", 0),
+    ],
+)
+def test_random_inputs_find_what_the_worked_example_does_not(scaling, answer, message, passed):
+    verdict, said = judge("98.1", answer)
+    assert (verdict == "right") == (passed == 4)
+    assert message in said
+    assert stages("98.1", answer) == (passed, 4)
+
+
+def test_drawing_inputs_does_not_change_the_random_numbers_of_the_notebook():
+    answer = find("02.3").solution
+    torch.manual_seed(0)
+    undisturbed = torch.rand(3)
+    for ask in (judge, stages):
+        torch.manual_seed(0)
+        ask("02.3", answer)
+        assert torch.equal(torch.rand(3), undisturbed)
+
+
+def test_another_seed_draws_other_inputs(scaling):
+    seen = {}
+
+    def watched(x, by, notes):
+        seen.setdefault(seed, []).append(x.tolist())
+        return x * by
+
+    for seed in (0, 0, 1):
+        assert judge("98.1", watched, seed)[0] == "right"
+    assert seen[0][: len(seen[0]) // 2] == seen[0][len(seen[0]) // 2 :]
+    assert seen[0][1:4] != seen[1][1:4]
+
+
+def test_the_inputs_of_the_call_that_failed_are_shown(scaling, capsys):
+    check("98.1", lambda x, by, notes: (x * by).squeeze())
+    assert "The inputs were\n    x = [" in capsys.readouterr().out
+    check("98.1", scaled)
+    assert "inputs" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [None, 2.0, stub])
+def test_no_answer_passes_no_stage(scaling, answer):
+    assert stages("98.1", answer) == (0, 4)
+
+
+def test_a_network_may_be_frozen_but_not_trained():
+    network = torch.nn.Linear(2, 1)
+
+    def reference(network, x):
+        return network(x).detach()
+
+    def freezes(network, x):
+        return network.requires_grad_(False)(x)
+
+    def trains(network, x):
+        result = network(x).detach()
+        with torch.no_grad():
+            network.weight += 1
+        return result
+
+    case = Case("a network", (network, torch.ones(3, 2)))
+    compare(freezes, reference, case)
+    with pytest.raises(Wrong, match="changes network"):
+        compare(trains, reference, case)
+    with pytest.raises(Wrong, match="carries a gradient"):
+        compare(lambda network, x: network(x), reference, case)
+
+
+def test_a_gradient_may_not_flow_where_none_flows():
+    case = Case("both", (torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)))
+    with pytest.raises(Wrong, match="a gradient flows where none may flow"):
+        compare(lambda x, y: x * y, lambda x, y: x * y.detach(), case)
+    with pytest.raises(Wrong, match="but its gradient is not"):
+        compare(lambda x, y: x + y + (x - x.detach()), lambda x, y: x + y, case)
+
+
+def test_what_a_reference_changes_must_be_changed_alike():
+    def moves(x):
+        x += 1
+
+    case = Case("in place", (torch.ones(2),))
+    compare(lambda x: x.add_(1), moves, case)
+    for answer in (lambda x: None, lambda x: x.add_(2)):
+        with pytest.raises(Wrong, match="x is not what it should be after the call"):
+            compare(answer, moves, case)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"b": 1}),
+        ([1], {"a": 1}),
+        ((1, 2), (1, 3)),
+        ((1,), (1, 2)),
+        (1.0, 2.0),
+        ("a", 2.0),
+        (True, False),
+        (torch.ones(2), torch.ones(3)),
+        (torch.ones(2), torch.ones(2, dtype=torch.int64)),
+        (torch.arange(9.0), torch.arange(9.0).flip(0)),
+        (torch.tensor([True, True]), False),
+        (torch.tensor(True), False),
+        (None, 1.0),
+    ],
+)
+def test_results_of_every_kind_are_compared(given, expected):
+    case = Case("anything", (0,))
+    compare(lambda x: expected, lambda x: expected, case)
+    compare(lambda x: torch.tensor([True]), lambda x: True, case)
+    with pytest.raises(Wrong):
+        compare(lambda x: given, lambda x: expected, case)
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        (torch.tensor([[1.0, 0.33333], [True, 2]]), "[[1, 0.3333], [1, 2]]"),
+        (torch.zeros(9, 9), "a float32 tensor (9, 9)"),
+        ({"a": (1, [2.0])}, "{a: (1, [2])}"),
+        (torch.nn.Linear(1, 1), "a Linear"),
+        ([1.23456] * 100, "a list of 100"),
+        (None, "None"),
+        (close, "close"),
+    ],
+)
+def test_inputs_are_written_for_people(thing, words):
+    assert written(thing) == words
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x: 0.5 * torch.ones(1, 2).max(1), "take `.values`"),
+        (lambda x: torch.ones(2) + torch.ones(1, 2).max(1), "take `.values`"),
+        (lambda x: torch.ones(1, 2).max(1) + torch.ones(2), "take `.values`"),
+        (lambda x: torch.ones(1, 2).max(1) * torch.ones(2), "take `.values`"),
+        (lambda x: torch.ones(1, 2).max(1).abs(), "take `.values`"),
+        (lambda x: 1 - torch.tensor([True]), "~flag turns it round"),
+        (lambda x: not torch.tensor([True, False]), "want one truth value"),
+        (lambda x: torch.ones(2).dot(torch.ones(2).double()), "numbers of two types"),
+        (lambda x: torch.ones(1, 2) @ torch.ones(2, 1).double(), "numbers of two types"),
+        (lambda x: torch.arange(3).mean(), "`.float()`"),
+        (lambda x: torch.ones(2)[torch.ones(1)], "`.long()`"),
+        (lambda x: torch.ones(1, 2).gather(1, torch.zeros(1, 1)), "`.long()`"),
+        (lambda x: torch.ones(1, 2).gather(1, torch.tensor([0])), "`.unsqueeze(1)` adds one"),
+        (lambda x: torch.ones(2) + torch.ones(3), "print them with `.shape`"),
+        (lambda x: torch.ones(2).sum(3), "print its `.shape`"),
+        (lambda x: np.ones(2).clone(), "torch.as_tensor"),
+        (lambda x: torch.ones(1).backward(), "was it detached"),
+        (
+            lambda x: torch.autograd.grad(torch.ones(1, requires_grad=True).sum(), torch.ones(1)),
+            "a weight that is frozen",
+        ),
+        (lambda: 1, "arguments of the cell"),
+    ],
+)
+def test_errors_of_torch_are_put_into_words(answer, words):
+    verdict, message = judge("99.1", answer)
+    assert verdict == "wrong"
+    assert words in message.partition("What that means: ")[2]
+
+
+def test_an_error_without_a_meaning_stays_as_it_is():
+    assert "What" not in judge("99.1", fails_in_a_helper)[1]
+
+
 # --- hints, solutions, names --------------------------------------------------------------------
 
 
@@ -302,15 +531,53 @@ def test_hints_come_one_at_a_time_and_begin_again(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "Hint 1 of 2 for 99.1: first",
         "Hint 1 of 1 for 99.2: only",
+        "That was the last hint; the next call begins again.",
         "Hint 2 of 2 for 99.1: second",
-        "Hint 1 of 2 for 99.1: first",
+        "That was the last hint; the next call begins again.",
+        "Hint 1 of 2 for 99.1 (from the beginning): first",
     ]
+
+
+def test_a_hint_follows_the_last_mistake(monkeypatch, capsys):
+    def check_flags(answer):
+        raise Wrong("row 2 is truncated, not terminated")
+
+    hints = ("Begin with the reward.", "What does truncated say?", "Take a mean.", "x = 1")
+    module = types.ModuleType("dqngan_lib.exercises.notebook_97")
+    module.EXERCISES = (Exercise("97.1", check_flags, hints, double),)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    check("97.1", double)
+    capsys.readouterr()
+    for _ in range(4):
+        hint("97.1")
+    said = [line.partition(": ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert said[:4] == [hints[1], hints[0], hints[2], hints[3]]
+
+
+def test_numbers_may_lack_their_zero(capsys):
+    assert find("2.1") is find("02.1")
+    check("2.1", find("2.1").solution)
+    assert capsys.readouterr().out.startswith("✓ 02.1 right")
+
+
+def test_in_a_notebook_the_solution_is_coloured(monkeypatch):
+    shown = []
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    solution("02.1")
+    assert "def taken_q_values(" in shown[0].data
+    assert "class=" in shown[0]._repr_html_()
+
+
+def test_the_solution_says_why(capsys):
+    solution("02.2")
+    assert "Why it is right: ~terminated is 0 where" in capsys.readouterr().out
 
 
 def test_the_solution_is_the_source_that_is_tested(capsys):
     solution("99.1")
     out = capsys.readouterr().out
-    assert out.startswith("def double(x: float) -> float:\n")
+    assert out.startswith("def double(x: float) -> float:\n")  # it needs nothing else
     assert "return 2 * x  # the reference" in out
 
 
@@ -344,14 +611,26 @@ def test_expect_tensor_names_what_it_is_instead():
     assert expect_tensor(value, (2, 3), "y") is value
     for wrong, message in (
         (None, "y: your function returned None. Is `return` missing?"),
-        (np.ones((2, 3)), "y must be a torch tensor, but is a ndarray"),
-        ([1.0], "y must be a torch tensor, but is a list"),
+        ("1", "y must be a torch tensor, but is a str"),
+        ({1.0}, "y must be a torch tensor, but is a set"),
+        (torch.ones(2, 3).max(1), "y is a pair: `.max(1)`, `.min(1)` and the like return values"),
         (torch.ones(3, 2), "y must have shape (2, 3), but has (3, 2)"),
         (torch.ones(6), "y must have shape (2, 3), but has (6,)"),
     ):
         with pytest.raises(Wrong) as error:
             expect_tensor(wrong, (2, 3), "y")
-        assert str(error.value) == message
+        assert str(error.value).startswith(message)
+
+
+def test_expect_tensor_takes_lists_and_arrays():
+    for value in (
+        np.ones((2, 3)),
+        [[1.0] * 3] * 2,
+        [(1, 1, 1), (1, 1, 1)],
+        [list(torch.ones(3))] * 2,
+    ):
+        assert torch.equal(expect_tensor(value, (2, 3), "y").float(), torch.ones(2, 3))
+    assert expect_tensor(2.0, (), "y") == 2
 
 
 def test_expect_number_takes_any_one_number():

@@ -52,7 +52,7 @@ def good():
         "print('hello')",
         "plots.show(figure, alt='A line.')",
         "def answer(x):\n    ...",
-        "check('02.1', answer)",
+        "check('02.1', answer)\n# hint('02.1')",
         "1 / 0",
         "widgets.slider()",
         "if False:\n    print('never')",
@@ -260,6 +260,10 @@ BROKEN = {
     "exercise never checked": (
         lambda n: cell(n, "check").update(source="print('hm')"),
         "exercise 02.1 is never checked",
+    ),
+    "no prepared hint": (
+        lambda n: cell(n, "check").update(source="check('02.1', answer)"),
+        'there is no prepared # hint("02.1")',
     ),
     "check of no exercise": (
         lambda n: cell(n, "check").update(source="check('02.9', f)\ncheck('02.1', answer)"),

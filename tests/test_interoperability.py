@@ -16,7 +16,6 @@ from gymnasium.vector import VectorEnv
 
 import dqngan_lib
 from dqngan_lib.applications.latent.steering import LatentWalk, noise_moves
-from dqngan_lib.applications.medical.patch_choice import LabelledFeatures, PatchChoice
 from dqngan_lib.applications.pixels.editor import PixelEditor
 from dqngan_lib.applications.pixels.filters import FILLING
 from dqngan_lib.applications.strokes.canvas import CopyCanvas, StrokeCanvas
@@ -46,15 +45,6 @@ def edited(masks: bool) -> PixelEditor:
     return PixelEditor(1, 0.5 * originals, originals, FILLING, masks=where)
 
 
-def patch_choice() -> PatchChoice:
-    sets = (
-        LabelledFeatures(normal(count, 5, seed=count), torch.arange(count) % 3)
-        for count in (80, 6, 90)
-    )
-    pool, few, validation = sets
-    return PatchChoice(1, pool, normal(80), few, validation)
-
-
 WORLDS: dict[str, Callable[[], VectorEnv]] = {
     "grid": lambda: GridWorld(1),
     "catch": lambda: Catch(1),
@@ -67,7 +57,6 @@ WORLDS: dict[str, Callable[[], VectorEnv]] = {
     "latent walk": lambda: LatentWalk(
         1, lambda noise: noise.log_softmax(1), noise_moves(torch.eye(10), 1.0)
     ),
-    "patch choice": patch_choice,
 }
 """Every world of the package, with one episode at a time."""
 

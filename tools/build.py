@@ -17,28 +17,31 @@ def pictures(path: Path, notebook: NotebookNode) -> dict[Path, bytes]:
     """Return the files that show a picture of a notebook elsewhere, with their contents.
 
     The cell tagged "gallery" has the picture that notebook 00 shows, one tagged "readme" the film
-    that the README plays.
+    or the figure that the README shows.
     """
-    places = {
-        "gallery": (path.parent / "gallery" / f"{path.stem}.png", _first_picture),
-        "readme": (path.parents[1] / "docs" / f"{path.stem}.gif", _first_film),
-    }
     found = {}
     for cell in notebook.cells:
-        for tag in places.keys() & set(cell.metadata.get("tags", [])):
-            place, content = places[tag]
-            found[place] = base64.b64decode(content(cell))
+        tags = cell.metadata.get("tags", [])
+        if "gallery" in tags:
+            found[path.parent / "gallery" / f"{path.stem}.png"] = _picture(cell)
+        if "readme" in tags:
+            film = _film(cell)
+            place = path.parents[1] / "docs" / f"{path.stem}{'.gif' if film else '.png'}"
+            found[place] = film or _picture(cell)
     return found
 
 
-def _first_picture(cell: NotebookNode) -> str:
-    return next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+def _picture(cell: NotebookNode) -> bytes:
+    """Return the first PNG picture that a cell shows."""
+    data = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+    return base64.b64decode(data)
 
 
-def _first_film(cell: NotebookNode) -> str:
+def _film(cell: NotebookNode) -> bytes | None:
+    """Return the first GIF film that a cell shows, if there is one."""
     shown = [output.get("data", {}).get("text/html", "") for output in cell.outputs]
-    film = next(html for html in shown if "data:image/gif;base64," in html)
-    return film.partition("base64,")[2].partition('"')[0]
+    film = next((html for html in shown if "data:image/gif;base64," in html), "")
+    return base64.b64decode(film.partition("base64,")[2].partition('"')[0]) or None
 
 
 def main(arguments: list[str] | None = None) -> int:

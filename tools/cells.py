@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tools.notebooks import NotebookError, course_notebooks, number_of
 
-MAX_BYTES = 300_000_000
-"""A larger file is not read. What a notebook has printed is stored in it, so some are large."""
+MOST_PIECES = 20
+"""How many pieces of a broken cell may belong together."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Notebook:
     statements: tuple[Statement, ...]
     checks: tuple[tuple[str, ast.expr, int], ...]
     """Each call of `check`: the exercise, what is passed as the answer, and the cell."""
-    broken: tuple[tuple[int, str], ...]
-    """Each cell that is not Python, and why."""
+    broken: tuple[tuple[int, str, str], ...]
+    """Each piece of a cell that is not Python: the cell, why, and the piece."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,30 @@ class Course:
 
 
 def read_cells(path: Path) -> list[Cell]:
-    """Return the code cells of a notebook of any format that has cells, 3 and 4 among them.
+    """Return the code cells of a notebook in a file.
 
     Raises:
         NotebookError: The file is not a notebook; the message says why.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"it has over {MAX_BYTES // 1_000_000} MB")
-        content = json.loads(path.read_bytes())
+        return cells_in(path.read_bytes(), path.name)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise NotebookError(f"{path.name} cannot be read as a notebook: {why}") from error
+
+
+def cells_in(text: bytes, name: str) -> list[Cell]:
+    """Return the code cells of a notebook of any format that has cells, 3 and 4 among them.
+
+    Args:
+        text: The notebook, as it stands in its file.
+        name: What an error calls it.
+
+    Raises:
+        NotebookError: It is not a notebook; the message says why.
+    """
+    try:
+        content = json.loads(text)
         # Format 3 has its cells in worksheets, and calls the source of a code cell its input.
         sheets = [content] if "cells" in content else content["worksheets"]
         cells = [cell for sheet in sheets for cell in sheet["cells"]]
@@ -87,9 +102,7 @@ def read_cells(path: Path) -> list[Cell]:
         why = "it is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
     except (KeyError, TypeError, AttributeError):
         why = "it has no cells"
-    except OSError as error:
-        why = error.strerror or str(error)
-    raise NotebookError(f"{path.name} cannot be read as a notebook: {why}")
+    raise NotebookError(f"{name} cannot be read as a notebook: {why}")
 
 
 def _cell(cell: dict) -> Cell:
@@ -99,23 +112,59 @@ def _cell(cell: dict) -> Cell:
 
 
 def parse(cells: Sequence[Cell], *, of_course: bool = False) -> Notebook:
-    """Cut cells into statements; a cell that is not Python is noted and left out."""
+    """Cut cells into statements; a piece of a cell that is not Python is noted and left out."""
     statements, checks, broken = [], [], []
     for position, cell in enumerate(cells):
-        try:
-            tree, source = _python(cell.source)
-            found = [_statement(n, -1 if of_course else position, source) for n in tree.body]
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            line = getattr(error, "lineno", None)
-            words = getattr(error, "msg", None) or str(error) or "too complicated"
-            where = f" (line {line} of the cell)" if line else ""
-            broken.append((position, f"{type(error).__name__}: {words}{where}"))
-            continue
-        statements += found
-        checks += [(exercise, answer, position) for exercise, answer in _checks(tree)]
+        for piece in _pieces(cell.source):
+            try:
+                tree, source = _python(piece)
+                found = [_statement(n, -1 if of_course else position, source) for n in tree.body]
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                line = getattr(error, "lineno", None)
+                words = getattr(error, "msg", None) or str(error) or "too complicated"
+                where = f" (line {line} of the cell)" if line else ""
+                broken.append((position, f"{type(error).__name__}: {words}{where}", piece))
+                continue
+            statements += found
+            checks += [(exercise, answer, position) for exercise, answer in _checks(tree)]
     return Notebook(tuple(statements), tuple(checks), tuple(broken))
 
 
+def _pieces(source: str) -> list[str]:
+    """Return a cell as it is if it is Python, else cut, so that one mistake costs one piece.
+
+    A cut is where a line begins at the margin. Lines before a piece become empty ones, so that
+    lines keep their numbers.
+    """
+    if _is_python(source):
+        return [source]
+    lines = source.splitlines(keepends=True)
+    margin = re.compile(r"(?!elif\b|else\b|except\b|finally\b)[^\s#]")
+    cuts = [number for number, line in enumerate(lines) if margin.match(line)]
+    if len(cuts) < 2:
+        return [source]
+    cuts = [0, *cuts[1:], len(lines)]
+    pieces, start = [], 0
+    while start < len(cuts) - 1:
+        ends = range(start + 1, min(start + 1 + MOST_PIECES, len(cuts)))
+        texts = {end: "".join(lines[cuts[start] : cuts[end]]) for end in ends}
+        # A decorator or an open bracket needs what follows, so pieces grow until they are Python.
+        end = next((end for end in ends if _is_python(texts[end])), start + 1)
+        pieces.append("\n" * cuts[start] + texts[end])
+        start = end
+    return pieces
+
+
+def _is_python(source: str) -> bool:
+    """Tell whether a text is Python, or what IPython makes Python of."""
+    try:
+        _python(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=1000)
 def _python(source: str) -> tuple[ast.Module, str]:
     """Parse a cell; what only IPython understands becomes calls, which nobody runs."""
     try:

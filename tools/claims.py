@@ -208,6 +208,7 @@ MAIN = {
         "TSTR behind real on real, points of accuracy",
         "TSTR above brightness alone, points",
         "maximum likelihood ahead in TSTR, points",
+        "faint lesions of 3 pixels: hidden by non-local means, points",
     ),
     "14": (
         "DQN behind exact greedy search after 500 strokes, mean of four, dB",
@@ -220,6 +221,7 @@ MAIN = {
         "batch norm: the same",
     ),
     "16": (
+        "total variation of the Q-table from the box, judged at the end",
         "total variation from π*, 100,000 questions",
         "total variation of DPO's minimum from π*",
     ),

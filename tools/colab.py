@@ -16,6 +16,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from tools.links import without_links
 from tools.notebooks import ROOT, NotebookError, find, fold, number_of, read, write
 from tools.start import start
 
@@ -157,7 +158,7 @@ def bundle(path: Path) -> NotebookNode:
     fold(cell)  # nobody wants to see three megabytes of letters
     for text in notebook.cells:
         if text.cell_type == "markdown":
-            text.source = text.source.replace(LINK, LINK_IN_BUNDLE)
+            text.source = without_links(text.source.replace(LINK, LINK_IN_BUNDLE))
             _attach_pictures(text, path.parent)
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{NOTE}\n{BADGE.sub('', rest)}"
@@ -181,8 +182,8 @@ def files_for(path: Path) -> list[Path]:
     number = number_of(path)
     patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*", "LICENSE"]
     patterns.append(f"benchmarks/results/{number}_*.csv")
-    if number == "00":
-        patterns.append("notebooks/gallery/*.png")
+    if number == "00":  # the gallery, and the figure of who wins
+        patterns += ["notebooks/gallery/*.png", "benchmarks/results/08_smear.csv"]
     found = [file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()]
     return sorted(file for file in found if not file.name.startswith("."))
 

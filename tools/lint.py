@@ -10,17 +10,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from tools.colab import is_first_cell
+from tools.hints import missing
+from tools.links import set_links
 from tools.notebooks import (
     FOLDED,
     FOLDED_TAG,
     KEPT_IN_CELLS,
     METADATA,
+    NOTEBOOKS,
     NotebookError,
+    find,
     first_line,
     read,
 )
@@ -73,7 +78,17 @@ def lint(path: Path) -> list[str]:
     except NotebookError as error:
         return [str(error)]
     problems = [*_size(path), *_images_exist(path, notebook), *_links_lead(path, notebook)]
-    for rule in (_whole, _ids, _headings, _execution_counts, _exercises, _first_cell, _folds):
+    problems += _links_set(path, notebook)
+    for rule in (
+        _whole,
+        _ids,
+        _headings,
+        _execution_counts,
+        _exercises,
+        _first_cell,
+        _folds,
+        _references_lead,
+    ):
         problems.extend(rule(notebook))
     for index, cell in enumerate(notebook.cells):
         rules = (_any_cell, _code_cell) if cell.cell_type == "code" else (_any_cell, _text_cell)
@@ -115,6 +130,27 @@ def _links_lead(path: Path, notebook: NotebookNode) -> Iterator[Problem]:
             local = target.partition("#")[0]
             if not re.match(r"\w+:", target) and not (path.parent / local).exists():
                 yield index, f"the link to {target!r} leads nowhere"
+
+
+def _links_set(path: Path, notebook: NotebookNode) -> Iterator[Problem]:
+    if path.parent != NOTEBOOKS:
+        return
+    course = {other: read(other) for other in find()}
+    wanted = deepcopy(notebook)
+    set_links(path, wanted, course)
+    for index, cell in enumerate(notebook.cells):
+        if cell.source != wanted.cells[index].source:
+            yield index, "links to notebooks are missing or old: python -m tools.links sets them"
+
+
+def _references_lead(notebook: NotebookNode) -> Iterator[Problem]:
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "markdown":
+            continue
+        _, _, references = cell.source.partition("## References")
+        for entry in re.findall(r"^- .*\n?(?: +\S.*\n?)*", references, re.MULTILINE):
+            if "](http" not in entry:
+                yield index, f"a reference has no address: {first_line(entry)}"
 
 
 def _whole(notebook: NotebookNode) -> Iterator[Problem]:
@@ -177,6 +213,10 @@ def _exercises(notebook: NotebookNode) -> Iterator[Problem]:
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
             called += [(index, n) for n in re.findall(r"\bcheck\(\s*[\"']([^\"']+)", cell.source)]
+        yield from (
+            (index, f'there is no prepared # hint("{number}") under the check (`tools/hints.py`)')
+            for number in (missing(cell.source) if cell.cell_type == "code" else ())
+        )
     for index, number in called:
         if number not in numbers:
             yield index, f"check({number!r}) has no exercise cell with that number"

@@ -16,11 +16,11 @@ import textwrap
 import tokenize
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from nbformat import NotebookNode
 
+from dqngan_lib.exercises.words import import_lines, needed
 from tools.cells import Cell, courses, parse
 from tools.notebooks import (
     NOTEBOOKS,
@@ -129,8 +129,9 @@ def fill_in(source: str, name: str, exercise: str, known: set[str]) -> str:
     part = _renamed(part, node.name, name)
     filled = "\n".join([*lines[: first - 1], part, *lines[stub.end_lineno :]])
     needs = frozenset().union(*(s.needs for s in parse([Cell(filled)]).statements))
-    needed = "\n".join(_needed(needs - {name}, module, known))
-    return f"{needed}\n\n\n{filled}" if needed else filled
+    imports, rest = needed(set(needs - {name}), module)
+    imports = "\n".join(line for line in imports if line not in known)
+    return "\n\n\n".join([*([imports] if imports else []), *rest, filled])
 
 
 def _definition(thing: Callable[..., Any]) -> tuple[Definition, str]:
@@ -164,37 +165,15 @@ def _renamed(text: str, old: str, new: str) -> str:
     return "\n".join(lines)
 
 
-def _needed(names: frozenset[str], module: ModuleType, known: set[str]) -> list[str]:
-    """Return the imports, constants and helpers of a module that stand behind some names."""
-    source = inspect.getsource(module)
-    lines = source.splitlines()
-    by_name = {name: s for s in parse([Cell(source)]).statements for name in s.binds}
-    imports, rest = set(), {}
-    waiting, seen = list(names), set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name not in by_name:
-            continue
-        seen.add(name)
-        node = by_name[name].node
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            imports |= {line for line in _lines(node) if line.split()[-1] == name}
-        else:
-            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-            rest[first] = "\n".join(lines[first - 1 : node.end_lineno])
-            waiting += by_name[name].needs
-    return [*sorted(imports - known), *(f"\n\n{rest[first]}" for first in sorted(rest))]
-
-
 def _import_lines(source: str) -> set[str]:
     """Return the imports at the top level of a cell, one name a line."""
     nodes = [statement.node for statement in parse([Cell(source)]).statements]
-    return {line for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for line in _lines(n)}
-
-
-def _lines(node: ast.Import | ast.ImportFrom) -> list[str]:
-    start = f"from {node.module} import " if isinstance(node, ast.ImportFrom) else "import "
-    return [start + a.name + (f" as {a.asname}" if a.asname else "") for a in node.names]
+    return {
+        line
+        for n in nodes
+        if isinstance(n, ast.Import | ast.ImportFrom)
+        for line in import_lines(n)
+    }
 
 
 if __name__ == "__main__":

@@ -7,13 +7,18 @@ import os
 import random
 import sys
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from IPython.display import display
 from tqdm.auto import tqdm
+from tqdm.notebook import tqdm_notebook
 
+_IS_WIDGET = issubclass(tqdm, tqdm_notebook)
+"""Whether bars are widgets here: in Jupyter, where ipywidgets is installed."""
 _seed_in_use: int | None = None
 """What `seed_everything` used last; `claim` writes it beside each measured value."""
 
@@ -70,9 +75,34 @@ def headless() -> bool:
     return os.environ.get("COURSE_HEADLESS") == "1"
 
 
+class Bar(tqdm):
+    """A progress bar that leaves nothing in a stored notebook; one that was stopped, a text.
+
+    In Jupyter a bar is a widget, and a closed widget keeps its place: after a reload JupyterLab
+    says there "Error displaying widget". So closing the bar writes a text over that place.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options, **({"display": False} if _IS_WIDGET else {}))
+        self.place = None
+        if _IS_WIDGET and not self.disable:
+            self.place = display(self.container, display_id=True)
+            self.displayed = True
+
+    def close(self) -> None:
+        """End the bar and clear its place, but say how far it had come if that was not the end."""
+        super().close()
+        if getattr(self, "place", None):
+            stopped = self.total and self.n < self.total
+            what = f"{self.desc}: " if self.desc else ""
+            text = f"{what}stopped at {self.n} of {self.total}" if stopped else ""
+            self.place.update({"text/plain": text, "text/html": escape(text)}, raw=True)
+            self.place = None
+
+
 def progress(
     iterable: Iterable | None = None, *, total: int | None = None, label: str = "", start: int = 0
-) -> tqdm:
+) -> Bar:
     """Return a bar that shows how far a loop has come, with the number that matters beside it.
 
     Loop over it, `for item in progress(items, label=…)`, or call its `update` by hand.
@@ -83,7 +113,7 @@ def progress(
         label: A word or two shown before the bar.
         start: Steps already done, in a run that is resumed.
     """
-    return tqdm(
+    return Bar(
         iterable,
         total=total,
         desc=label,

@@ -1,11 +1,11 @@
 """The exercise of notebook 00, to get used to exercises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import Case, Exercise, Wrong, close, expect_tensor, uniform
 
 
 def mean_picture(images: Tensor) -> Tensor:
@@ -41,6 +41,15 @@ def check_mean_picture(answer: Callable[[Tensor], Tensor]) -> None:
         raise Wrong("the shape is right, but the numbers are not the mean over the batch")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_mean_picture(rng: torch.Generator) -> Iterator[Case]:
+    """Draw batches of several sizes."""
+    yield Case("other sizes", (uniform(rng, 5, 1, 4, 3),))
+    yield Case("a batch of 1", (uniform(rng, 1, 3, 2, 2),))
+
+
 EXERCISES = (
     Exercise(
         "00.1",
@@ -52,5 +61,7 @@ EXERCISES = (
         ),
         mean_picture,
         "that was exercise one",
+        cases=cases_mean_picture,
+        why="dimension 0 is the batch, so the mean over it leaves one picture",
     ),
 )

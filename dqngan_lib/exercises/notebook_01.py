@@ -1,11 +1,22 @@
 """Exercises of notebook 01: return, backup, ε-greedy, the update, the value of a policy."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    normal,
+    uniform,
+    whole,
+)
 
 
 def _compare(value: Any, expected: Any, mistakes: dict[str, Any], otherwise: str) -> None:
@@ -187,6 +198,14 @@ def _check_epsilon_greedy(answer: Any) -> None:
         raise Wrong("exploring rows must take every action equally often; yours prefer some")
     if not close(result, ask(0.4, 2)[0]):
         raise Wrong("the same seed of `rng` gave other actions: draw everything with `rng`")
+    rng = torch.Generator().manual_seed(2)
+    first, second = (answer(q_values.clone(), 0.4, rng) for _ in range(2))
+    coins = [close(actions != best, result != best) for actions in (second, ask(0.4, 4)[0])]
+    if close(first, second) or any(coins):
+        raise Wrong(
+            "every call explores in the same rows: draw with the `rng` that is given, not with a "
+            "generator of your own"
+        )
 
 
 # --- 01.4 ----------------------------------------------------------------------------------------
@@ -215,8 +234,8 @@ def _check_update(answer: Any) -> None:
     cases = [(t, c) for t in (False, True) for c in (False, True)]
     for number, (terminated, truncated) in enumerate(cases * 2):
         Q = torch.randn(5, 3, generator=rng, dtype=torch.float64) + 1
-        s, a, s_next = number % 5, number % 3, (number + 2) % 5
-        alpha, gamma, r = 0.3, 0.8, 0.7 - number / 4
+        s, a, s_next = (number + 1) % 5, (number + 2) % 3, (number + 3) % 5
+        alpha, gamma, r = 0.3, 0.8, 1.3 - number / 4
         given = Q.clone()
         new = answer(given, s, a, r, s_next, terminated, truncated, alpha, gamma)
         expect_tensor(new, tuple(Q.shape), "the new table")
@@ -233,6 +252,8 @@ def _check_update(answer: Any) -> None:
         follows = gamma * Q[s_next].max() * (not terminated)
         value, expected = new[s, a], step(r + follows)
         case = f"terminated = {terminated}, truncated = {truncated}"
+        if terminated and close(value, Q[s, a]):
+            raise Wrong(f"{case}: nothing has changed, but the last step has a reward, too")
         if terminated and close(value, step(r + gamma * Q[s_next].max())):
             raise Wrong(f"{case}: the episode is over, so the target is r alone")
         if truncated and not terminated and close(value, step(r)):
@@ -298,12 +319,14 @@ def _check_evaluation(answer: Any) -> None:
         ) -> Tensor:
             """Repeat V ← Σ π (r + γ P V), or max in place of the mean, many times."""
             V = torch.zeros(len(r), dtype=torch.float64)
-            for _ in range(3000):
+            for _ in range(600):
                 Q = r + gamma * P @ V
                 V = Q.max(1).values if best else (pi * Q).sum(1)
             return V
 
         expected = values(policy)
+        if close(value, expected):
+            continue
         greedy = torch.nn.functional.one_hot(policy.argmax(1), actions).double()
         one_sweep = (policy * r).sum(1)
         mistakes = {
@@ -343,6 +366,78 @@ def _check_evaluation(answer: Any) -> None:
         _compare(value, expected, mistakes, otherwise)
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_return(rng: torch.Generator) -> Iterator[Case]:
+    """Draw episodes of several lengths, and both ends of γ."""
+    for length in (2, 5, 9):
+        yield Case("other lengths", (normal(rng, length).tolist(), uniform(rng, 1).item()))
+    for discount in (0.0, 1.0):
+        yield Case("γ = 0 and γ = 1", (normal(rng, 4).tolist(), discount))
+    yield Case("one reward, or none", (normal(rng, 1).tolist(), 0.5))
+    yield Case("one reward, or none", ([], 0.5))
+
+
+def cases_backup(rng: torch.Generator) -> Iterator[Case]:
+    """Draw worlds of several sizes, and both ends of γ."""
+    for states, actions, discount in ((4, 2, 0.9), (2, 4, 0.7)):
+        yield Case("other worlds", (normal(rng, states), *_world(rng, states, actions), discount))
+    for discount in (0.0, 1.0):
+        yield Case("γ = 0 and γ = 1", (normal(rng, 3), *_world(rng, 3, 2), discount))
+    yield Case("one action, one state", (normal(rng, 3), *_world(rng, 3, 1), 0.9))
+    yield Case("one action, one state", (normal(rng, 1), *_world(rng, 1, 3), 0.9))
+
+
+def _world(rng: torch.Generator, states: int, actions: int) -> tuple[Tensor, Tensor]:
+    """Return P and r of a random world, float32."""
+    return normal(rng, states, actions, states).softmax(2), normal(rng, states, actions)
+
+
+def cases_epsilon_greedy(rng: torch.Generator) -> Iterator[Case]:
+    """Draw Q-values of both signs; with ε = 0 the answer is known."""
+    for rows, actions in ((5, 3), (3, 7)):
+        yield Case("ε = 0", (normal(rng, rows, actions), 0.0, torch.Generator()))
+    yield Case("a batch of 1", (normal(rng, 1, 4), 0.0, torch.Generator()))
+    yield Case("a single action", (normal(rng, 4, 1), 0.5, torch.Generator()))
+
+
+def cases_update(rng: torch.Generator) -> Iterator[Case]:
+    """Draw tables and steps, both ends of α and γ, and a step that leads back to its state."""
+    for number in range(8):
+        s, a, s_next = whole(rng, 3, 3).tolist()
+        ends = (number % 2 == 1, number // 2 % 2 == 1)
+        stage = "both flags true at once" if all(ends) else "other steps"
+        rate, discount = uniform(rng, 2).tolist()
+        r = normal(rng, 1).item()
+        yield Case(stage, (normal(rng, 4, 3), s, a, r, s_next, *ends, rate, discount))
+    for rate, discount in ((0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)):
+        ends = (False, False)
+        yield Case("ends of α and γ", (normal(rng, 2, 3), 1, 2, 0.5, 0, *ends, rate, discount))
+    yield Case("s′ = s", (normal(rng, 3, 2), 2, 1, -1.0, 2, False, False, 0.5, 0.9))
+
+
+def cases_evaluation(rng: torch.Generator) -> Iterator[Case]:
+    """Draw worlds and policies, certain ones among them."""
+    for states, actions, discount in ((4, 2, 0.9), (2, 4, 0.7), (3, 2, 0.0)):
+        policy = normal(rng, states, actions).softmax(1)
+        stage = "other worlds" if discount else "γ = 0"
+        yield Case(stage, (*_double(policy, *_world(rng, states, actions)), discount))
+    certain = torch.eye(3)[whole(rng, 3, 4)]
+    yield Case("a certain policy", (*_double(certain, *_world(rng, 4, 3)), 0.8))
+    yield Case("one action, one state", (*_double(torch.ones(3, 1), *_world(rng, 3, 1)), 0.8))
+    one = normal(rng, 1, 3).softmax(1)
+    yield Case("one action, one state", (*_double(one, *_world(rng, 1, 3)), 0.8))
+
+
+def _double(*tensors: Tensor) -> list[Tensor]:
+    """Return the tensors as float64, probabilities exact in it."""
+    return [
+        t.double() / t.double().sum(-1, keepdim=True) if t.min() >= 0 else t.double()
+        for t in tensors
+    ]
+
+
 EXERCISES = (
     Exercise(
         "01.1",
@@ -350,12 +445,13 @@ EXERCISES = (
         (
             "Write the return of three rewards out: r₀ + γ r₁ + γ² r₂. What is the weight of r_t?",
             "Put γ outside: r₀ + γ (r₁ + γ (r₂)). What stands in a bracket is again a return.",
-            "Start with total = 0, go through the rewards from the last to the first, and set "
-            "total = reward + discount * total.",
+            "Go through the rewards from the last to the first:\ntotal = reward + discount * total",
         ),
         discounted_return,
         "the return of a step is its reward plus γ times the return of the next step; "
         "the Bellman equation says the same.",
+        cases=cases_return,
+        why="taken from the back, each return is its reward plus γ times the return that follows",
     ),
     Exercise(
         "01.2",
@@ -363,10 +459,13 @@ EXERCISES = (
         (
             "First the sum for every pair at once: `P @ V` has shape (states, actions).",
             "r + discount * (P @ V) is a Q-table. Which number of each row is V(s)?",
-            "`.max(1)` returns values and indices; take `.values`.",
+            "`.max(1)` returns values and indices; take `.values`:\n"
+            "(r + discount * (P @ V)).max(1).values",
         ),
         backup_values,
         "value iteration is this function, repeated.",
+        cases=cases_backup,
+        why="P @ V is what follows each pair on average, and of the actions the best one counts",
     ),
     Exercise(
         "01.3",
@@ -374,11 +473,13 @@ EXERCISES = (
         (
             "Three things are needed a row: a coin, a random action, the best action.",
             "The coins: torch.rand(rows, generator=rng) < epsilon.",
-            "torch.where(coin, random_action, best_action) chooses row by row.",
+            "torch.where chooses row by row:\ntorch.where(explore, anything, q_values.argmax(1))",
         ),
         epsilon_greedy,
         "every row decides on its own, and the best action also comes up by chance: "
         "its share is 1 − ε + ε/4.",
+        cases=cases_epsilon_greedy,
+        why="each row throws its own coin, and a random action may happen to be the best one",
     ),
     Exercise(
         "01.4",
@@ -386,11 +487,14 @@ EXERCISES = (
         (
             "Three parts: the target, the error target − Q(s, a), and α times the error.",
             "What follows is γ max Q(s′, ·), and it is 0 in one case only. In which?",
-            "`truncated` is not needed at all: target = r + discount * Q[s_next].max() * "
-            "(not terminated).",
+            "`truncated` is not needed at all:\n"
+            "target = r + discount * Q[s_next].max() * (not terminated)",
         ),
         q_update,
         "only `terminated` stops the bootstrap. That `truncated` is not used is the point.",
+        cases=cases_update,
+        why="only `terminated` says that nothing follows, so only there the target is the "
+        "reward alone",
     ),
     Exercise(
         "01.5",
@@ -398,10 +502,12 @@ EXERCISES = (
         (
             "Average over the actions first: r_π(s) = Σ π(a|s) r(s, a), and the same for P.",
             "Then V = r_π + γ P_π V. Bring V to one side, or repeat the equation until V rests.",
-            "(I − γ P_π) V = r_π is a linear system: torch.linalg.solve(torch.eye(n, "
-            "dtype=P.dtype) - discount * P_pi, r_pi).",
+            "(I − γ P_π) V = r_π is a linear system:\n"
+            "torch.linalg.solve(torch.eye(len(r), dtype=P.dtype) - discount * P_policy, r_policy)",
         ),
         policy_evaluation,
         "no max, so the equation is linear and one line solves it.",
+        cases=cases_evaluation,
+        why="without a max the Bellman equation is linear: V = r_π + γ P_π V is solved in one step",
     ),
 )

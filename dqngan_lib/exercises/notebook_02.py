@@ -1,12 +1,22 @@
 """Exercises of notebook 02: the pieces of a Deep Q-Network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    flags,
+    normal,
+    perceptron,
+    whole,
+)
 
 
 def taken_q_values(q_values: Tensor, action: Tensor) -> Tensor:
@@ -50,36 +60,72 @@ def td_targets(
 
 def check_td_targets(answer: Callable[..., Tensor]) -> None:
     """Compare with numbers worked by hand, one row for each combination of the two ends."""
-    reward = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    terminated = torch.tensor([False, True, False, True])
-    truncated = torch.tensor([False, False, True, True])
-    next_q = torch.tensor([[10.0, 20.0], [30.0, 7.0], [-4.0, -2.0], [50.0, 60.0]])
-    given = answer(reward.clone(), terminated.clone(), truncated.clone(), next_q.clone(), 0.5)
-    given = expect_tensor(given, (4,), "the result")
-    expected = [1 + 0.5 * 20, 2.0, 3 + 0.5 * -2, 4.0]
-    if close(given, expected):
-        return
-    rows = [close(row, e) for row, e in zip(given, torch.tensor(expected), strict=True)]
-    if close(given, [11.0, 17.0, 2.0, 34.0]):
-        raise Wrong("rows 1 and 3 are terminated: nothing may be bootstrapped from them")
-    if close(given, [11.0, 2.0, 3.0, 4.0]):
-        raise Wrong("row 2 is truncated, not terminated: its value goes on and is bootstrapped")
-    if close(given, [11.0, 17.0, 3.0, 4.0]):
-        raise Wrong("terminated and truncated are mixed up: only termination stops the bootstrap")
-    if close(given, [11.0, 0.0, 2.0, 0.0]):
-        raise Wrong("the last reward of an episode counts too: only the bootstrap becomes 0")
-    if close(given, [1.0, 17.0, 3.0, 34.0]):
-        raise Wrong("it is the wrong way round: you bootstrap where the episode has terminated")
-    if close(given, [21.0, 2.0, 1.0, 4.0]):
-        raise Wrong("the discount is missing")
-    if close(given, [1.5, 2.0, 3.5, 4.0]) or close(given, [1.5, 2.0, 3.5, 4.0], 1e-3):
-        raise Wrong("argmax gives the number of the action; you need the value of that action")
-    if close(given, [1 + 7.5, 2.0, 3 - 1.5, 4.0]):
-        raise Wrong("the mean over the actions is not the value of the best one")
-    raise Wrong(
-        f"row {rows.index(False)} should be {expected[rows.index(False)]:g}, "
-        f"but is {given[rows.index(False)].item():.4g}"
-    )
+    reward = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    terminated = torch.tensor([False, True, False, True, False])
+    truncated = torch.tensor([False, False, True, True, False])
+    next_q = torch.tensor([[10.0, 20.0], [30.0, 7.0], [14.0, 6.0], [50.0, 60.0], [-8.0, -4.0]])
+    arguments = (reward, terminated, truncated, next_q)
+    given = answer(*(argument.clone() for argument in arguments), 0.5)
+    if isinstance(given, Tensor) and given.shape == (5, 5):
+        raise Wrong(
+            "the result has shape (5, 5): a row of five met a column of five. All must have shape "
+            "(batch,); without keepdim=True max(1).values has it"
+        )
+    if isinstance(given, Tensor) and given.shape == (5, 2):
+        raise Wrong(
+            "the result has shape (5, 2), a number for each action: of each row of next_q_values "
+            "take the greatest alone"
+        )
+    given = expect_tensor(given, (5,), "the result")
+    best, alive = next_q.max(1).values, (~terminated).float()
+    expected = torch.tensor([11.0, 2.0, 10.0, 4.0, 3.0])
+    known = {
+        "rows 1 and 3 are terminated: nothing may be bootstrapped from them": reward + 0.5 * best,
+        "row 2 is truncated, not terminated: its value goes on and is bootstrapped": (
+            reward + 0.5 * best * ~(terminated | truncated)
+        ),
+        "terminated and truncated are mixed up: only termination stops the bootstrap": (
+            reward + 0.5 * best * ~truncated
+        ),
+        "row 3 is terminated as well as truncated: termination alone decides, and stops the "
+        "bootstrap": reward + 0.5 * best * ~(terminated ^ truncated),
+        "row 3 is terminated, though it is truncated too: nothing may be bootstrapped": (
+            reward + 0.5 * best * ~(terminated & ~truncated)
+        ),
+        "the last reward of an episode counts too: only the bootstrap becomes 0": (
+            (reward + 0.5 * best) * alive
+        ),
+        "it is the wrong way round: you bootstrap where the episode has terminated": (
+            reward + 0.5 * best * terminated
+        ),
+        "the discount is missing": reward + best * alive,
+        "the discount belongs to what follows, not to the reward": 0.5 * (reward + best * alive),
+        "the reward is missing": 0.5 * best * alive,
+        "argmax gives the number of the action; you need the value of that action": (
+            reward + 0.5 * next_q.argmax(1) * alive
+        ),
+        "the mean over the actions is not the value of the best one": (
+            reward + 0.5 * next_q.mean(1) * alive
+        ),
+        "this is the value of the worst action; take the max": (
+            reward + 0.5 * next_q.min(1).values * alive
+        ),
+        "the max ran over the batch; the actions are dimension 1": (
+            reward + 0.5 * next_q.max() * alive
+        ),
+        "row 4: a value below 0 is bootstrapped like any other; do not cut it off": (
+            reward + 0.5 * best.clamp(min=0) * alive
+        ),
+        "the bootstrap is subtracted; what follows is added to the reward": (
+            reward - 0.5 * best * alive
+        ),
+    }
+    if not close(given, expected):
+        for message, numbers in known.items():
+            if close(given, numbers):
+                raise Wrong(message)
+        row = next(i for i in range(5) if not close(given[i], expected[i]))
+        raise Wrong(f"row {row} should be {expected[row]:g}, but is {given[row].item():.4g}")
 
 
 def dqn_loss(
@@ -102,51 +148,66 @@ def _linear(rows: list[list[float]]) -> nn.Linear:
 
 def check_dqn_loss(answer: Callable[..., Tensor]) -> None:
     """Compare loss and gradient with numbers worked by hand on a linear network."""
-    online, target = _linear([[1.0, 0.0], [0.0, 1.0]]), _linear([[2.0, 0.0], [0.0, 3.0]])
+    online = _linear([[1.0, 0.0], [0.0, 1.0], [0.5, 1.0]])
+    target = _linear([[1.5, 0.0], [0.0, 8.0], [0.5, 0.0]])
     batch = {
         "observation": torch.tensor([[1.0, 2.0], [3.0, 1.0]]),
-        "action": torch.tensor([1, 0]),
-        "reward": torch.tensor([1.0, -1.0]),
+        "action": torch.tensor([1, 1]),
+        "reward": torch.tensor([5.0, -3.0]),
         "terminated": torch.tensor([False, True]),
-        "truncated": torch.tensor([False, False]),
+        "truncated": torch.tensor([True, False]),
         "next_observation": torch.tensor([[4.0, 1.0], [5.0, 5.0]]),
     }
-    # Row 0: y = 1 + 0.5 · max(8, 3) = 5, Q = 2, error 3. Row 1: y = −1, Q = 3, error −4.
+    # Row 0: y = 5 + 0.5 · max(6, 8, 2) = 9, Q = 2, error 7. Row 1: y = −3, Q = 1, error −4.
     given = answer(online, target, deepcopy(batch), 0.5)
+    if isinstance(given, Tensor) and given.shape == (2,):
+        raise Wrong("the result has shape (2,), a loss for each row: take the mean over the batch")
     given = expect_tensor(given, (), "the loss")
+
+    def loss(*errors: float) -> float:
+        return sum(0.5 * error**2 for error in errors) / len(errors)
+
     known = {
-        25.0 / 4 * 2: "the factor ½ is missing",
-        25.0 / 2: "the factor ½ is missing",
-        25.0: "sum and factor: take ½ of each squared error, then the mean over the batch",
+        loss(7 - 2, -4): "the target y must come from the target network, not the online network",
+        loss(
+            5 - 2, -4
+        ): "row 0 is truncated, not terminated: its value goes on and is bootstrapped",
+        loss(8 - 2, -4): "the online network chooses the action and the target network judges it: "
+        "that is double Q-learning, of notebook 03. Here the target network does both",
+        loss(9 - 2.5, -3 - 3): "this compares y with the greatest Q(s, ·); take the Q-value of the "
+        "action that is in the batch",
+        loss(7, 17 - 1): "row 1 is terminated: its target is the reward alone",
+        loss(5 - 2, 17 - 1): "it is the wrong way round: you bootstrap where the episode has "
+        "terminated",
+        loss(13 - 2, -4): "the discount is missing",
+        loss(6 - 2, -4): "this is the value of the worst action; take the max",
+        loss(5 + 8 / 3 - 2, -4): "the mean over the actions is not the value of the best one",
+        loss(
+            5.5 - 2, -4
+        ): "argmax gives the number of the action; you need the value of that action",
+        loss(4 - 2, 0 - 1): "the reward is missing in y",
+        loss(1 - 2, -4): "the bootstrap is subtracted; what follows is added to the reward",
+        loss(7, 8, -5, -4): "each target was compared with each Q-value: shapes (batch,) and "
+        "(batch, 1) broadcast to (batch, batch)",
+        2 * loss(7, -4): "the factor ½ is missing, or the sum over the batch stands for the mean",
+        4 * loss(7, -4): "sum and factor: take ½ of each squared error, then the mean over the "
+        "batch",
+        0.5 * 11 / 2: "the errors must be squared; these are their absolute values",
+        0.5 * 3 / 2: "the errors must be squared before the mean",
     }
-    if not close(given, 6.25):
-        swapped = 0.5 * ((1 + 0.5 * 4 - 2) ** 2 + 16) / 2
-        if close(given, swapped):
-            raise Wrong("the target y must come from the target network, not the online network")
-        no_end = 0.5 * (9 + (-1 + 0.5 * 15 - 3) ** 2) / 2
-        if close(given, no_end):
-            raise Wrong("row 1 is terminated: its target is the reward alone")
-        if close(given, 0.5 * (9 + 16 + (5 - 3) ** 2 + (-1 - 2) ** 2) / 4):
-            raise Wrong(
-                "each target was compared with each Q-value: shapes (batch,) and (batch, 1) "
-                "broadcast to (batch, batch)"
-            )
+    if not close(given, loss(7, -4)):
         message = next((text for value, text in known.items() if close(given, value)), None)
-        raise Wrong(message or f"on our batch the loss is 6.25, yours is {given.item():.4g}")
+        raise Wrong(message or f"on our batch the loss is 16.25, yours is {given.item():.4g}")
     if not given.requires_grad:
         raise Wrong("the loss has no gradient: the Q-value of the taken action must keep it")
     given.backward()
     if target.weight.grad is not None and target.weight.grad.abs().sum() > 0:
-        raise Wrong("a gradient flows into the target network: compute y under torch.no_grad()")
+        raise Wrong("a gradient flows through y: compute it under torch.no_grad()")
     # dL/dW[a] = −(error) · s / batch size for the taken action a.
-    by_hand = torch.tensor([[4.0 * 3, 4.0 * 1], [-3.0 * 1, -3.0 * 2]]) / 2
+    by_hand = torch.zeros(3, 2)
+    by_hand[1] = -(7 * torch.tensor([1.0, 2.0]) - 4 * torch.tensor([3.0, 1.0])) / 2
     if not close(online.weight.grad, by_hand):
         raise Wrong("the loss is right but its gradient is not that of Q(s, a) alone")
-    both = _linear([[2.0, 0.0], [0.0, 3.0]])
-    answer(both, both, deepcopy(batch), 0.5).backward()
-    # Q = 6, y = 5, error −1 for row 0; Q = 6, y = −1, error −7 for row 1.
-    if not close(both.weight.grad, torch.tensor([[7.0 * 3, 7.0], [1.0, 2.0]]) / 2):
-        raise Wrong("a gradient flows through y: compute it under torch.no_grad()")
 
 
 def update_target(target_network: nn.Module, q_network: nn.Module, rate: float) -> None:
@@ -230,9 +291,92 @@ def check_real_steps(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     if not given[0].all():
         raise Wrong("step 0 follows a reset that you asked for: it is real")
     step, environment = (given != expected).nonzero()[0].tolist()
+    why = "it is a transition" if expected[step, environment] else "the step before it was an end"
     raise Wrong(
-        f"step {step} of environment {environment} should be {bool(expected[step, environment])}"
+        f"step {step} of environment {environment} should be "
+        f"{bool(expected[step, environment])}: {why}"
     )
+
+
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_taken_q_values(rng: torch.Generator) -> Iterator[Case]:
+    """Draw batches of several shapes; a loss must reach the Q-values."""
+    for stage, rows, actions in (
+        ("other shapes", 6, 2),
+        ("other shapes", 3, 5),
+        ("a batch of 1", 1, 3),
+        ("a batch of 1", 1, 1),
+        ("a single action", 4, 1),
+    ):
+        q_values = normal(rng, rows, actions).requires_grad_()
+        yield Case(stage, (q_values, whole(rng, actions, rows)))
+
+
+def cases_td_targets(rng: torch.Generator) -> Iterator[Case]:
+    """Draw both flags at random, rewards and values of both signs."""
+    for stage, rows, actions, discount in (
+        ("both flags at random", 12, 3, 0.9),
+        ("both flags at random", 12, 2, 0.5),
+        ("a batch of 1", 1, 2, 0.9),
+        ("a single action", 5, 1, 0.9),
+        ("γ = 0 and γ = 1", 4, 2, 0.0),
+        ("γ = 0 and γ = 1", 4, 2, 1.0),
+    ):
+        ends = flags(rng, 2, rows)
+        yield Case(stage, (normal(rng, rows), *ends, normal(rng, rows, actions), discount))
+    both = torch.ones(2, 3, dtype=torch.bool)
+    yield Case("both flags true at once", (normal(rng, 3), *both, normal(rng, 3, 2), 0.9))
+
+
+def cases_dqn_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw networks and batches; the target network may be frozen."""
+    for stage, rows, actions, discount in (
+        ("other networks", 6, 2, 0.9),
+        ("other networks", 5, 4, 0.5),
+        ("a batch of 1", 1, 3, 0.9),
+        ("γ = 0 and γ = 1", 3, 2, 0.0),
+        ("γ = 0 and γ = 1", 3, 2, 1.0),
+        ("a frozen target network", 4, 3, 0.9),
+    ):
+        online, target = perceptron(rng, 4, 5, actions), perceptron(rng, 4, 5, actions)
+        target.requires_grad_(stage != "a frozen target network")
+        batch = {
+            "observation": normal(rng, rows, 4),
+            "action": whole(rng, actions, rows),
+            "reward": normal(rng, rows),
+            "terminated": flags(rng, rows),
+            "truncated": flags(rng, rows),
+            "next_observation": normal(rng, rows, 4),
+        }
+        yield Case(stage, (online, target, batch, discount))
+
+
+def cases_update_target(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pairs of networks and rates, both ends included."""
+    for stage, rate in (
+        ("other networks", 0.1),
+        ("other networks", 0.7),
+        ("rate 0 and rate 1", 0.0),
+        ("rate 0 and rate 1", 1.0),
+        ("a frozen target network", 0.4),
+    ):
+        target, online = perceptron(rng, 3, 4, 2), perceptron(rng, 3, 4, 2)
+        target.requires_grad_(stage != "a frozen target network")
+        yield Case(stage, (target, online, rate))
+
+
+def cases_real_steps(rng: torch.Generator) -> Iterator[Case]:
+    """Draw flags at random, both true at once among them."""
+    for stage, steps, environments in (
+        ("both flags at random", 12, 2),
+        ("both flags at random", 5, 4),
+        ("one environment", 7, 1),
+        ("one step", 1, 3),
+    ):
+        yield Case(stage, tuple(flags(rng, 2, steps, environments)))
+    yield Case("both flags true at once", tuple(torch.ones(2, 4, 2, dtype=torch.bool)))
 
 
 EXERCISES = (
@@ -242,10 +386,14 @@ EXERCISES = (
         (
             "q_values[row, action[row]] for each row. Which torch function does this for all rows?",
             "`gather(1, index)` wants an index with as many dimensions as q_values.",
-            "q_values.gather(1, action.unsqueeze(1)) has shape (batch, 1).",
+            "gather gives the shape (batch, 1); squeeze(1) takes the last dimension away:\n"
+            "q_values.gather(1, action.unsqueeze(1)).squeeze(1)",
         ),
         taken_q_values,
         "this line stands in every DQN; for pixels it works unchanged",
+        cases=cases_taken_q_values,
+        why="gather takes from row i the column action[i]; its index has as many dimensions as "
+        "q_values",
     ),
     Exercise(
         "02.2",
@@ -253,10 +401,14 @@ EXERCISES = (
         (
             "Which of the two flags says that no reward can follow?",
             "The value of the next state is the greatest Q-value of its row: next_q_values.max(1).",
-            "Multiply the bootstrap by 1 where not terminated and by 0 where terminated.",
+            "Multiply the bootstrap by 1 where not terminated and by 0 where terminated:\n"
+            "reward + discount * next_value * ~terminated",
         ),
         td_targets,
         "a truncated episode is bootstrapped, a terminated one is not",
+        cases=cases_td_targets,
+        why="~terminated is 0 where the episode ended by itself, and switches off the bootstrap"
+        " there alone",
     ),
     Exercise(
         "02.3",
@@ -264,10 +416,14 @@ EXERCISES = (
         (
             "You have both pieces already: exercises 02.1 and 02.2.",
             "Compute y under torch.no_grad(), from the target network.",
-            "Both y and the taken Q-values must have shape (batch,) before you subtract.",
+            "Both y and the taken Q-values must have shape (batch,) before you subtract:\n"
+            "0.5 * ((y - q_taken) ** 2).mean()",
         ),
         dqn_loss,
         "value and gradient are both right",
+        cases=cases_dqn_loss,
+        why="y is a fixed goal: without its gradient the loss pulls Q(s, a) towards y, never y "
+        "towards Q(s, a)",
     ),
     Exercise(
         "02.4",
@@ -279,6 +435,9 @@ EXERCISES = (
         ),
         update_target,
         "with rate 1 this is the copy of Mnih et al. (2015)",
+        cases=cases_update_target,
+        why="written in place the parameters stay those that the network uses, and 1 − ρ and ρ "
+        "sum to 1",
     ),
     Exercise(
         "02.5",
@@ -286,9 +445,12 @@ EXERCISES = (
         (
             "In this mode an environment that ended uses its next step only to reset.",
             "So a step is real unless the step before it, in the same environment, was an end.",
-            "Shift the flags by one step: the first row is all true.",
+            "Shift the flags by one step; the first row is all true:\n"
+            "torch.cat([torch.ones_like(ended[:1]), ~ended[:-1]])",
         ),
         real_steps,
         "now no transition that never happened gets into the memory",
+        cases=cases_real_steps,
+        why="the step after an end only resets, and that holds for each environment by itself",
     ),
 )

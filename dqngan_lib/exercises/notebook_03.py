@@ -1,11 +1,20 @@
 """Exercises of notebook 03: double, dueling, n-step and prioritised."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    flags,
+    normal,
+    uniform,
+)
 
 
 def double_target(
@@ -254,6 +263,65 @@ def _list(numbers: Tensor | list[float]) -> str:
     return "[" + ", ".join(f"{float(number):.3g}" for number in numbers) + "]"
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_double_target(rng: torch.Generator) -> Iterator[Case]:
+    """Draw two networks' Q-values of both signs."""
+    for stage, rows, actions, discount in (
+        ("other shapes", 8, 3, 0.9),
+        ("other shapes", 6, 5, 0.5),
+        ("a batch of 1", 1, 3, 0.9),
+        ("a single action", 4, 1, 0.9),
+        ("γ = 0 and γ = 1", 4, 2, 0.0),
+        ("γ = 0 and γ = 1", 4, 2, 1.0),
+    ):
+        online, target = normal(rng, 2, rows, actions)
+        yield Case(stage, (normal(rng, rows), flags(rng, rows), online, target, discount))
+
+
+def cases_dueling_q(rng: torch.Generator) -> Iterator[Case]:
+    """Draw values and advantages; a loss must reach both."""
+    for stage, rows, actions in (
+        ("other shapes", 5, 2),
+        ("other shapes", 3, 3),
+        ("a batch of 1", 1, 4),
+        ("a single action", 4, 1),
+    ):
+        value, advantage = normal(rng, rows, 1), normal(rng, rows, actions)
+        yield Case(stage, (value.requires_grad_(), advantage.requires_grad_()))
+
+
+def cases_n_step_targets(rng: torch.Generator) -> Iterator[Case]:
+    """Draw streams with ends of both kinds, both at once among them."""
+    for stage, steps, n, often in (
+        ("ends at random", 12, 3, 0.25),
+        ("ends at random", 12, 4, 0.25),
+        ("many ends", 9, 5, 0.5),
+        ("no ends", 8, 3, 0.0),
+        ("n = 1", 6, 1, 0.3),
+        ("n is more than the stream", 4, 9, 0.1),
+        ("a single step", 1, 2, 0.5),
+    ):
+        ends = uniform(rng, 2, steps) < often
+        yield Case(stage, (normal(rng, steps), *ends, normal(rng, steps), 0.8, n))
+    both = torch.tensor([False, True, False, True])
+    yield Case("both flags true at once", (normal(rng, 4), both, both, normal(rng, 4), 0.9, 3))
+    none = torch.zeros(2, 5, dtype=torch.bool)
+    for discount in (0.0, 1.0):
+        yield Case("γ = 0 and γ = 1", (normal(rng, 5), *none, normal(rng, 5), discount, 2))
+
+
+def cases_priorities(rng: torch.Generator) -> Iterator[Case]:
+    """Draw errors of both signs and powers, both ends of each included."""
+    for rows in (5, 9):
+        yield Case("other errors", (normal(rng, rows), *uniform(rng, 2).tolist()))
+        yield Case("another `small`", (normal(rng, rows), *uniform(rng, 2).tolist(), 0.5))
+    for powers in ((0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)):
+        yield Case("ends of α and β", (normal(rng, 4), *powers))
+    yield Case("a single row", (normal(rng, 1), 0.6, 0.4))
+
+
 EXERCISES = (
     Exercise(
         name="03.1",
@@ -261,20 +329,26 @@ EXERCISES = (
         hints=(
             "Two questions, two networks. Which action is best? How good is it?",
             "online_q.argmax(1, keepdim=True) chooses; target_q.gather(1, …) says how good.",
-            "Multiply the value by γ and by (~terminated), and only then add the reward.",
+            "Multiply the value by γ and by ~terminated, and only then add the reward:\n"
+            "reward + discount * target_q.gather(1, best).squeeze(1) * ~terminated",
         ),
         solution=double_target,
         praise="one network chooses, the other one judges, so a lucky error is not believed twice",
+        cases=cases_double_target,
+        why="the networks err differently, so an action that one overrates is valued by the other",
     ),
     Exercise(
         name="03.2",
         check=check_dueling_q,
         hints=(
             "The mean is over the actions of one row.",
-            "advantage.mean(1, keepdim=True) has the shape (batch, 1), like value.",
+            "advantage.mean(1, keepdim=True) has the shape (batch, 1), like value:\n"
+            "value + advantage - advantage.mean(1, keepdim=True)",
         ),
         solution=dueling_q,
         praise="a constant added to every advantage changes nothing any more",
+        cases=cases_dueling_q,
+        why="with their mean taken off the advantages sum to 0, so V alone carries the level",
     ),
     Exercise(
         name="03.3",
@@ -283,11 +357,15 @@ EXERCISES = (
             "Write two loops: one over the step at which the target begins, one over its rewards.",
             "Keep the weight of the next reward in a variable: 1, then γ, then γ². Stop the inner "
             "loop after a step that terminated or was truncated.",
-            "After the inner loop the weight is γ to the number of rewards summed: just what the "
-            "bootstrap needs. It is left out only where the last step terminated.",
+            "After the inner loop the weight is γ to the number of rewards summed: just what "
+            "the bootstrap needs. It is left out only where the last step terminated:\n"
+            "total + weight * next_value[t] * ~terminated[t]",
         ),
         solution=n_step_targets,
         praise="both kinds of end, and the end of the memory, are treated rightly",
+        cases=cases_n_step_targets,
+        why="when the inner loop stops, `weight` is γ to the number of rewards summed, whatever"
+        " stopped it",
     ),
     Exercise(
         name="03.4",
@@ -295,9 +373,13 @@ EXERCISES = (
         hints=(
             "The priority of a row is |δ| + small. Raise it to α, then divide by the sum.",
             "The weight is (N · P(i)) to the power −β, with N the number of rows.",
-            "At last divide all weights by the greatest of them.",
+            "At last divide all weights by the greatest of them:\n"
+            "weight = (len(td_error) * probability) ** -beta; weight = weight / weight.max()",
         ),
         solution=priorities,
         praise="drawn more often, and counted less each time",
+        cases=cases_priorities,
+        why="a row that is drawn twice as often counts half; the greatest weight only sets the "
+        "scale",
     ),
 )

@@ -1,13 +1,25 @@
 """Exercises of notebook 04: the game of generator and discriminator."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    flags,
+    normal,
+    perceptron,
+    uniform,
+    whole,
+)
 
 
 def optimal_discriminator(p: Tensor, q: Tensor) -> Tensor:
@@ -229,8 +241,8 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
         raise Wrong(message or f"on our critic it is 26/3 = 8.667, yours is {value:.4g}")
     if not given.requires_grad:
         raise Wrong(
-            "the penalty has no gradient: pass create_graph=True to torch.autograd.grad, so that "
-            "the gradient can itself be differentiated"
+            "the penalty has no gradient for the critic's weights: torch.autograd.grad needs "
+            "create_graph=True, and nothing after it may be detached or made a plain number"
         )
     given.backward()
     # ½ mean(4 w₁² x₁² + 4 w₂² x₂²) differentiated: 4 w mean(x²) = 4 · (1, 2) · (5/3, 2/3).
@@ -239,11 +251,79 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
     network = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0))
     kept = real.clone()
     answer(network, kept)
-    if kept.requires_grad or any(parameter.grad is not None for parameter in network.parameters()):
+    if any(parameter.grad is not None for parameter in network.parameters()):
         raise Wrong(
-            "your function leaves traces: use torch.autograd.grad on a copy of real (detach), "
-            "not backward()"
+            "your function leaves gradients in the critic's weights: torch.autograd.grad returns "
+            "what you need, backward() puts it into .grad"
         )
+    if kept.requires_grad:
+        raise Wrong(
+            "your function changes `real` itself: real.detach() is a tensor of its own, which "
+            "requires_grad_(True) may mark"
+        )
+
+
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_optimal_discriminator(rng: torch.Generator) -> Iterator[Case]:
+    """Draw distributions of which some numbers are 0."""
+    for stage, things in (("other distributions", 4), ("other distributions", 9), ("one thing", 1)):
+        yield Case(stage, (uniform(rng, things), uniform(rng, things)))
+    some = uniform(rng, 8) * flags(rng, 8), uniform(rng, 8) * flags(rng, 8)
+    yield Case("zeros at random", some)
+    yield Case("zeros at random", (torch.tensor([0.0, 0.3, 0.0]), torch.tensor([0.0, 0.0, 0.5])))
+
+
+def cases_jensen_shannon(rng: torch.Generator) -> Iterator[Case]:
+    """Draw distributions of which some numbers are 0."""
+
+    def share(p: Tensor) -> Tensor:
+        return p / p.sum()
+
+    for things in (2, 5, 9):
+        p, q = uniform(rng, 2, things) + 0.01
+        yield Case("other distributions", (share(p), share(q)))
+    p, q = uniform(rng, 2, 6) + 0.01
+    yield Case("zeros in one of them", (share(p), share(q * torch.tensor([1, 0, 1, 0, 1, 1]))))
+    yield Case("zeros in one of them", (share(p * torch.tensor([0, 1, 1, 0, 1, 0])), share(q)))
+    yield Case("equal distributions", (share(p), share(p)))
+    yield Case("one thing", (torch.ones(1), torch.ones(1)))
+
+
+def cases_non_saturating_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw logits near 0 and far from it; the generator must learn from each."""
+    for stage, batch, scale in (
+        ("other logits", 6, 2.0),
+        ("a batch of 1", 1, 2.0),
+        ("logits far from 0", 6, 100.0),
+    ):
+        yield Case(stage, ((scale * normal(rng, batch)).requires_grad_(),))
+
+
+def cases_count_modes(rng: torch.Generator) -> Iterator[Case]:
+    """Draw points about a few centres; some lie exactly at the radius."""
+    for stage, modes, points, least in (
+        ("other points", 3, 12, 2),
+        ("other points", 7, 30, 3),
+        ("other points", 4, 9, 1),
+        ("one centre", 1, 5, 2),
+        ("one point", 3, 1, 1),
+    ):
+        centres = 4 * torch.stack([torch.arange(modes), whole(rng, 3, modes)], 1).float()
+        about = centres[whole(rng, modes, points)] + 0.6 * normal(rng, points, 2)
+        yield Case(stage, (about, centres, 0.7, least))
+    centres = torch.tensor([[0.0, 0.0], [8.0, 0.0]])
+    edge = torch.tensor([[0.5, 0.0], [8.0, -0.5], [8.0, 0.25], [8.0, 0.75]])
+    yield Case("points exactly at the radius", (edge, centres, 0.5, 2))
+    yield Case("points exactly at the radius", (edge, centres, 0.5, 1))
+
+
+def cases_r1(rng: torch.Generator) -> Iterator[Case]:
+    """Draw small critics and points."""
+    for stage, batch in (("other critics", 5), ("other critics", 2), ("a batch of 1", 1)):
+        critic = nn.Sequential(perceptron(rng, 2, 4, 1), nn.Flatten(0))
+        yield Case(stage, (critic, normal(rng, batch, 2)), 1e-3)
 
 
 EXERCISES = (
@@ -257,6 +337,8 @@ EXERCISES = (
         ),
         optimal_discriminator,
         "the best discriminator knows nothing but the two densities",
+        cases=cases_optimal_discriminator,
+        why="of all that is shown at a point, the share p / (p + q) is real",
     ),
     Exercise(
         "04.2",
@@ -264,10 +346,13 @@ EXERCISES = (
         (
             "First m = (p + q) / 2. Then twice the same sum: Σ p log(p / m).",
             "Where p is 0 its term is 0, but torch computes 0 · log 0 = nan.",
-            "torch.xlogy(x, y) is x log y, and 0 where x is 0; nansum leaves nan out.",
+            "torch.xlogy(x, y) is x log y, and 0 where x is 0; nansum leaves nan out:\n"
+            "0.5 * (torch.xlogy(p, p / m).nansum() + torch.xlogy(q, q / m).nansum())",
         ),
         jensen_shannon,
         "0 for equal distributions, log 2 for those that share no point",
+        cases=cases_jensen_shannon,
+        why="m is above 0 wherever p or q is, so each logarithm that counts is finite",
     ),
     Exercise(
         "04.3",
@@ -275,10 +360,12 @@ EXERCISES = (
         (
             "With D = sigmoid(l) = 1 / (1 + e^(−l)), what is −log D?",
             "−log D = log(1 + e^(−l)). torch.nn.functional has a function log(1 + eˣ).",
-            "softplus(-fake_logits), then the mean.",
+            "Then the mean:\nsoftplus(-fake_logits).mean()",
         ),
         non_saturating_loss,
         "finite for every logit, and strongest where the fake is found out",
+        cases=cases_non_saturating_loss,
+        why="−log σ(l) = log(1 + e^(−l)) = softplus(−l), which never rounds σ(l) to 0 first",
     ),
     Exercise(
         "04.4",
@@ -287,10 +374,13 @@ EXERCISES = (
             "torch.cdist(points, centres) has shape (points, centres). Each point belongs to its "
             "nearest centre.",
             "`distance, nearest = table.min(1)`; good points have distance <= radius.",
-            "torch.bincount(nearest[good], minlength=len(centres)) counts good points a centre.",
+            "torch.bincount counts the good points of each centre:\n"
+            "counts = torch.bincount(nearest[good], minlength=len(centres))",
         ),
         count_modes,
         "two numbers, because either alone can be had for nothing",
+        cases=cases_count_modes,
+        why="each point belongs to its nearest centre alone, so no point counts twice",
     ),
     Exercise(
         "04.5",
@@ -299,9 +389,13 @@ EXERCISES = (
             "You need the gradient with respect to the input: real.detach().requires_grad_(True).",
             "torch.autograd.grad(critic(real).sum(), real, create_graph=True) returns a tuple "
             "with one tensor, a gradient for each point.",
-            "½ times the mean over the points of the sum of squares over the coordinates.",
+            "½ times the mean over the points of the sum of squares over the coordinates:\n"
+            "0.5 * gradient.square().sum(1).mean()",
         ),
         r1,
         "a gradient of a gradient: the penalty can itself be learnt from",
+        cases=cases_r1,
+        why="points do not mix, so the gradient of the sum holds each point's own; create_graph"
+        " keeps its graph",
     ),
 )

@@ -1,12 +1,23 @@
 """Exercises of notebook 05: the pieces of the scores, of the condition and of a walk."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    flags,
+    normal,
+    uniform,
+    whole,
+)
 
 
 def frechet_diagonal(mean_1: Tensor, var_1: Tensor, mean_2: Tensor, var_2: Tensor) -> Tensor:
@@ -33,6 +44,7 @@ def check_frechet_diagonal(answer: Callable[..., Tensor]) -> None:
         10 + 3 + 2: "the difference of the standard deviations must be squared",
         3 + 1 + 13: "the difference of the means must be squared",
         23 / 2: "take the sum over the dimensions, not the mean",
+        3 + 1 + 3 + 2: "the squares are missing: these are sums of absolute differences",
         10 + 29 + 10: "the overlap is missing: subtract 2 √(v₁ v₂) in each dimension",
         10 + 29 + 10 - 13: "the overlap counts twice: subtract 2 √(v₁ v₂) in each dimension",
     }
@@ -93,6 +105,12 @@ def _entropy_mistake(given: float, expected: float) -> str:
         return "each −ln p must be weighted by its p: classes that are rare count less"
     if close(given, math.log(3), 1e-3):
         return "this is the logarithm of the number of classes seen; use how often each occurs"
+    counts = torch.tensor([2.0, 1, 1, 0, 0, 0, 0, 0, 0, 0])
+    of_softmax = torch.distributions.Categorical(logits=counts).entropy()
+    if close(given, of_softmax, 1e-3):
+        return (
+            "a share is a count divided by the number of images; you took a softmax of the counts"
+        )
     if close(abs(given), 2 * math.log(2), 1e-3):
         return "these are counts, not shares: divide by the number of images first"
     return f"the classes 0, 0, 1, 7 have entropy {expected:.4f}, yours is {given:.4g}"
@@ -106,11 +124,11 @@ def nearest_distance(images: Tensor, training: Tensor) -> Tensor:
 def check_nearest_distance(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """Compare with pictures that differ in chosen pixels."""
     training = torch.zeros(3, 1, 2, 2)
-    training[1, 0, 0, 0] = 4.0
+    training[0, 0, 0, 0] = 4.0
     training[2] += 1.0
     images = torch.zeros(2, 1, 2, 2)
-    images[0, 0, 0, 0], images[0, 0, 1, 1] = 3.0, 1.0  # to training: √10, √2, √6
-    images[1] += 0.75  # to training: 1.5, about 3.5, 0.5
+    images[0, 0, 0, 0], images[0, 0, 1, 1] = 3.0, 1.0  # to training: √2, √10, √6
+    images[1] += 0.75  # to training: about 3.5, 1.5, 0.5
     expected = torch.tensor([math.sqrt(2), 0.5])
     given = answer(images.clone(), training.clone())
     if isinstance(given, Tensor) and given.shape == (3,):
@@ -121,6 +139,10 @@ def check_nearest_distance(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     table = torch.cdist(images.flatten(1), training.flatten(1))
     mistakes = [
         (expected**2, "these are squared distances: take the root"),
+        (
+            table.diagonal(),
+            "image i was compared with training image i alone; compare it with all of them",
+        ),
         (table.max(1).values, "these are the distances to the *farthest* training image"),
         (table.argmin(1), "these are the positions of the nearest images, not their distances"),
         (table.mean(1), "this is the mean over all training images; asked for is the least"),
@@ -135,9 +157,10 @@ def check_nearest_distance(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     for value, message in mistakes:
         if close(given, value):
             raise Wrong(message)
+    number = 1 if close(given[0], expected[0]) else 0
     raise Wrong(
-        f"image 0 lies √2 = 1.4142 from training image 1, which is the nearest; yours is "
-        f"{given[0].item():.4g}"
+        f"image {number} lies {expected[number]:.4g} from training image {2 * number}, which is "
+        f"the nearest; yours is {given[number].item():.4g}"
     )
 
 
@@ -228,6 +251,9 @@ def check_spherical_point(answer: Callable[[Tensor, Tensor, float], Tensor]) -> 
                 "on the circle, but not at a third of the angle: a straight line pushed out to "
                 "the circle moves unevenly. Use the sines"
             )
+        degrees = torch.tensor([math.sin(60.0), math.sin(30.0)]) / math.sin(90.0)
+        if close(third, degrees):
+            raise Wrong("sines want the angle in radians, as acos gives it, not in degrees")
         if close(third, expected.flip(0)):
             raise Wrong("the walk runs backwards: share 0 is the start, share 1 the end")
         raise Wrong(
@@ -242,13 +268,92 @@ def check_spherical_point(answer: Callable[[Tensor, Tensor, float], Tensor]) -> 
     if not close(middle, wanted):
         raise Wrong(
             "for vectors of length 3, 60° apart, the middle has length 3 and lies at 30°; yours "
-            f"has length {middle.norm().item():.3g}. Divide by both lengths before the arccosine"
+            f"has length {middle.norm().item():.3g}. Did you divide by both before the arccosine?"
         )
     same = expect_tensor(answer(start.clone(), start.clone(), 0.5), (3,), "the point")
     if not same.isfinite().all():
         raise Wrong("from a vector to itself the angle is 0, and you divide by its sine")
     if not close(same, start):
         raise Wrong("the walk from a vector to itself must stay there")
+
+
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_frechet_diagonal(rng: torch.Generator) -> Iterator[Case]:
+    """Draw means of both signs and variances, 0 among them."""
+    for stage, size in (("other Gaussians", 5), ("other Gaussians", 2), ("one dimension", 1)):
+        means, variances = normal(rng, 2, size), 3 * uniform(rng, 2, size)
+        yield Case(stage, (means[0], variances[0], means[1], variances[1]))
+    means, variances = normal(rng, 2, 6), 3 * uniform(rng, 2, 6) * flags(rng, 2, 6)
+    yield Case("variances of 0", (means[0], variances[0], means[1], variances[1]))
+
+
+def cases_entropy_of_classes(rng: torch.Generator) -> Iterator[Case]:
+    """Draw classes, few and many."""
+    for stage, count in (
+        ("other classes", 7),
+        ("other classes", 40),
+        ("one image", 1),
+        ("two images", 2),
+    ):
+        yield Case(stage, (whole(rng, 10, count),))
+    yield Case("the last class alone", (torch.full((4,), 9),))
+    yield Case("the first class alone", (torch.zeros(4, dtype=torch.long),))
+
+
+def cases_nearest_distance(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, as many as training images or not."""
+    for stage, images, training, height, width in (
+        ("other sizes", 5, 3, 2, 4),
+        ("other sizes", 2, 6, 3, 1),
+        ("as many images as training images", 4, 4, 3, 3),
+        ("one image", 1, 5, 2, 3),
+        ("one training image", 4, 1, 2, 3),
+    ):
+        seen = normal(rng, images, 1, height, width)
+        yield Case(stage, (seen, normal(rng, training, 1, height, width)))
+    training = uniform(rng, 3, 1, 2, 2)
+    yield Case("copies", (training[[2, 0]], training))
+
+
+def cases_projection_logit(rng: torch.Generator) -> Iterator[Case]:
+    """Draw features, labels and weights; a loss must reach all three."""
+    for stage, batch, size, classes in (
+        ("other sizes", 6, 3, 4),
+        ("other sizes", 2, 5, 2),
+        ("sizes that are equal", 3, 3, 3),
+        ("a batch of 1", 1, 4, 3),
+        ("one feature", 4, 1, 3),
+    ):
+        features, psi, embedding = (
+            normal(rng, *shape).requires_grad_()
+            for shape in ((batch, size), (size,), (classes, size))
+        )
+        yield Case(stage, (features, whole(rng, classes, batch), psi, embedding))
+
+
+def cases_spherical_point(rng: torch.Generator) -> Iterator[Case]:
+    """Draw vectors of equal and of unequal length, acute and obtuse; equal ones, too."""
+    for stage, size, share in (
+        ("other vectors", 3, 0.3),
+        ("other vectors", 10, 0.8),
+        ("other vectors", 2, 0.5),
+        ("share 0 and share 1", 4, 0.0),
+        ("share 0 and share 1", 4, 1.0),
+    ):
+        start, end = normal(rng, 2, size)
+        yield Case(stage, (start, end, share), 1e-3)
+    start, end = torch.tensor([2.0, 1.0, 0.0]), torch.tensor([-1.5, 1.0, 0.3])
+    near = torch.tensor([2.0, 0.0]), torch.tensor([1.8, 1.0])
+    yield Case("half a radian", (*near, 0.4), 1e-3)
+    yield Case("more than a right angle", (start, end, 0.4), 1e-3)
+    # Rounding can give a vector a cosine with itself that is above 1: no angle has it.
+    many = normal(rng, 400, 5)
+    above = [v for v in many if (v @ v) / (v.norm() * v.norm()) > 1]
+    for vector in [*above[:3], torch.tensor([0.0, 3.0])]:
+        yield Case("equal vectors", (vector, vector.clone(), 0.3), 1e-3)
+    yield Case("the same direction", (torch.tensor([0.0, 2.0]), torch.tensor([0.0, 6.0]), 0.3))
 
 
 EXERCISES = (
@@ -259,10 +364,13 @@ EXERCISES = (
             "In one dimension it was (μ₁ − μ₂)² + (σ₁ − σ₂)². With diagonal covariances the "
             "dimensions do not know of each other.",
             "You are given variances. The formula wants standard deviations: `var.sqrt()`.",
-            "((mean_1 - mean_2) ** 2 + (var_1.sqrt() - var_2.sqrt()) ** 2), then the sum.",
+            "((mean_1 - mean_2) ** 2 + (var_1.sqrt() - var_2.sqrt()) ** 2).sum()",
         ),
         frechet_diagonal,
         "you have the score without its matrix root, and can see what each term punishes",
+        cases=cases_frechet_diagonal,
+        why="with diagonal covariances each dimension adds its own gaps, of the means and of "
+        "the deviations",
     ),
     Exercise(
         "05.2",
@@ -270,10 +378,13 @@ EXERCISES = (
         (
             "First count how often each of the ten classes occurs: torch.bincount.",
             "Divide by the number of images. Some shares may be 0: what is 0 · ln 0?",
-            "Keep only the shares above 0, then take minus the sum of p ln p.",
+            "Keep only the shares above 0, then take minus the sum of p ln p:\n"
+            "share = share[share > 0]; entropy = -(share * share.log()).sum().item()",
         ),
         entropy_of_classes,
         "a histogram has become one number, and missing classes do no harm to it",
+        cases=cases_entropy_of_classes,
+        why="a class that never occurs adds nothing, so it may be left out before the logarithm",
     ),
     Exercise(
         "05.3",
@@ -281,10 +392,14 @@ EXERCISES = (
         (
             "Make a row of each picture: `images.flatten(1)`.",
             "`torch.cdist(a, b)` gives all distances, one row for each row of a.",
-            "Take the least of each row: `.min(1).values`.",
+            "Take the least of each row:\n"
+            "torch.cdist(images.flatten(1), training.flatten(1)).min(1).values",
         ),
         nearest_distance,
         "with this you can look for copies in any set of pictures",
+        cases=cases_nearest_distance,
+        why="cdist compares every image with every training image, and the least of a row is "
+        "the nearest",
     ),
     Exercise(
         "05.4",
@@ -292,10 +407,14 @@ EXERCISES = (
         (
             "Two parts are added. The first, ψ·φ(x), does not know the label.",
             "`embedding[labels]` has one row a picture: e(y).",
-            "(embedding[labels] * features).sum(1) is e(y)·φ(x) for each picture.",
+            "(embedding[labels] * features).sum(1) is e(y)·φ(x) for each picture:\n"
+            "features @ psi + (embedding[labels] * features).sum(1)",
         ),
         projection_logit,
         "the discriminator can now say: a fine 7, but I was promised a 3",
+        cases=cases_projection_logit,
+        why="embedding[labels] lays e(y) beside φ(x), and the sum over the features is their "
+        "inner product",
     ),
     Exercise(
         "05.5",
@@ -303,9 +422,13 @@ EXERCISES = (
         (
             "Let θ be the angle between the two: cos θ = a·b / (|a| |b|).",
             "The point is sin((1 − t) θ)/sin θ · a + sin(t θ)/sin θ · b.",
-            "If θ is nearly 0 the sine is too: return the straight line there.",
+            "If θ is nearly 0 the sine is too: return the straight line there. Elsewhere:\n"
+            "(((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()",
         ),
         spherical_point,
         "every step of your walk has a length that the generator has seen in training",
+        cases=cases_spherical_point,
+        why="the two sines let the angle grow evenly; for a small angle they become a straight "
+        "line's weights",
     ),
 )

@@ -1,12 +1,22 @@
 """Exercises of notebook 06: earth moving, and what holds a critic."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    normal,
+    perceptron,
+    uniform,
+)
 
 
 def wasserstein_equal(x: Tensor, y: Tensor) -> float:
@@ -118,7 +128,7 @@ def _by_quantiles(x: Tensor, p: Tensor, y: Tensor, q: Tensor) -> float:
     return (sides[0] - sides[1]).abs().mean().item()
 
 
-def r1(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+def my_r1(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     """Return ½ E[‖∇ₓ D(x)‖²] over real inputs."""
     real = real.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
@@ -182,7 +192,7 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
         raise Wrong("the value is right, but its gradient for the critic's weights is not")
 
 
-def gradient_penalty(
+def my_gradient_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor
 ) -> Tensor:
     """Return E[(‖∇ₓ D(x̂)‖ − 1)²] at x̂ = share · real + (1 − share) · fake."""
@@ -313,6 +323,83 @@ def check_spectral_norm(answer: Callable[..., float]) -> None:
         raise Wrong(f"for a matrix of shape (3, 2) the answer is 6.708, yours is {given:.4g}")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_wasserstein_equal(rng: torch.Generator) -> Iterator[Case]:
+    """Draw sets of points, and single points."""
+    for stage, count in (("other points", 6), ("other points", 3), ("one point each", 1)):
+        yield Case(stage, (normal(rng, count), 2 * normal(rng, count) + 1))
+
+
+def cases_wasserstein_weighted(rng: torch.Generator) -> Iterator[Case]:
+    """Draw sets that differ in size, and places that both have."""
+    for stage, n, m in (
+        ("other points", 4, 7),
+        ("other points", 6, 2),
+        ("as many points", 3, 3),
+        ("one point each", 1, 1),
+    ):
+        p, q = normal(rng, n).softmax(0), normal(rng, m).softmax(0)
+        yield Case(stage, (normal(rng, n), p, normal(rng, m) - 1, q))
+    p, q = normal(rng, 4).softmax(0), normal(rng, 3).softmax(0)
+    yield Case(
+        "places that both have", (torch.tensor([3.0, 0, 1, -2]), p, torch.tensor([1.0, -2, 3]), q)
+    )
+
+
+def cases_greatest_stretch(rng: torch.Generator) -> Iterator[Case]:
+    """Draw matrices of which one stretch is far greater than the others, wide and tall."""
+    for stage, rows, columns in (
+        ("other matrices", 3, 5),
+        ("other matrices", 4, 2),
+        ("one row", 1, 3),
+        ("one column", 3, 1),
+    ):
+        one = 5 * normal(rng, rows, 1) @ normal(rng, 1, columns)
+        start = 10 * normal(rng, columns)
+        yield Case(stage, (one + 0.1 * normal(rng, rows, columns), start, 40), 1e-3)
+        yield Case("rank 1 and one step", (one, start, 1), 1e-3)
+
+    # Here every way of counting the steps gives the same.
+    singular = torch.tensor([[3.0, 0.0], [0.0, 1.0]]), torch.tensor([0.0, 2.0])
+    yield Case("a start that A turns into itself", (*singular, 2))
+
+
+def _critic(rng: torch.Generator, size: int) -> nn.Module:
+    """Return a small critic of inputs of any shape with so many numbers."""
+    return nn.Sequential(nn.Flatten(1), perceptron(rng, size, 4, 1), nn.Flatten(0))
+
+
+def cases_gradient_penalty(rng: torch.Generator) -> Iterator[Case]:
+    """Draw critics, rows and pictures, and shares with both ends."""
+    for stage, shape in (
+        ("other critics", (5, 3)),
+        ("pictures", (3, 1, 2, 3)),
+        ("pictures", (2, 2, 3, 1)),
+        ("a batch of 1", (1, 1, 2, 2)),
+        ("a batch of 1", (1, 3)),
+    ):
+        critic = _critic(rng, math.prod(shape[1:]))
+        real, fake = normal(rng, 2, *shape)
+        yield Case(stage, (critic, real, fake, uniform(rng, shape[0])), 1e-3)
+    real, fake = normal(rng, 2, 4, 3)
+    share = torch.tensor([0.0, 1.0, 1.0, 0.0])
+    yield Case("shares of 0 and 1", (_critic(rng, 3), real, fake, share), 1e-3)
+
+
+def cases_r1(rng: torch.Generator) -> Iterator[Case]:
+    """Draw critics, rows and pictures."""
+    for stage, shape in (
+        ("other critics", (5, 3)),
+        ("pictures", (3, 1, 2, 3)),
+        ("pictures", (2, 2, 3, 1)),
+        ("a batch of 1", (1, 1, 2, 2)),
+        ("a batch of 1", (1, 3)),
+    ):
+        yield Case(stage, (_critic(rng, math.prod(shape[1:])), normal(rng, *shape)), 1e-3)
+
+
 EXERCISES = (
     Exercise(
         "06.1",
@@ -324,6 +411,8 @@ EXERCISES = (
         ),
         wasserstein_equal,
         "no plan is cheaper than the sorted one",
+        cases=cases_wasserstein_equal,
+        why="on a line no plan is cheaper than the sorted one, in which no two ways cross",
     ),
     Exercise(
         "06.2",
@@ -333,10 +422,13 @@ EXERCISES = (
             "Put all points on one line, sorted; p counts up at x, q counts down at y.",
             "places, order = torch.cat([x, y]).sort(); F_p − F_q after each place is "
             "torch.cat([p, -q])[order].cumsum(0).",
-            "Multiply |F_p − F_q| after each place but the last by the gap, places.diff().",
+            "Multiply |F_p − F_q| after each place but the last by the gap:\n"
+            "(difference[:-1].abs() * places.diff()).sum().item()",
         ),
         wasserstein_weighted,
         "this is all that `dqngan_lib.gan.wasserstein.wasserstein_1d` does",
+        cases=cases_wasserstein_weighted,
+        why="across each gap the mass |F_p − F_q| must be carried, as far as the gap is long",
     ),
     Exercise(
         "06.3",
@@ -345,10 +437,13 @@ EXERCISES = (
             "A stretches most along its first right singular vector v. Which vector does AᵀA turn "
             "towards v?",
             "In each step: u ← A v, divided by its length; v ← Aᵀ u, divided by its length.",
-            "At the end the stretch is u @ (A @ v).",
+            "At the end the stretch is:\n(u @ (weight @ v)).item()",
         ),
         greatest_stretch,
         "one such step per update is what spectral norm usually costs",
+        cases=cases_greatest_stretch,
+        why="each step multiplies v by AᵀA, which makes the direction of the greatest stretch "
+        "grow fastest",
     ),
     Exercise(
         "06.4",
@@ -358,10 +453,14 @@ EXERCISES = (
             "(batch, 1, …).",
             "x̂ needs requires_grad_(True). torch.autograd.grad(critic(x̂).sum(), x̂, "
             "create_graph=True) gives a gradient for each x̂.",
-            "Flatten each gradient to a row, take its norm, subtract 1, square, take the mean.",
+            "Flatten each gradient to a row, take its norm, subtract 1, square, take the mean:\n"
+            "(gradient.flatten(1).norm(dim=1) - 1).square().mean()",
         ),
-        gradient_penalty,
+        my_gradient_penalty,
         "value, place and gradient are right",
+        cases=cases_gradient_penalty,
+        why="each pair has its own point, gradient and norm, and the graph is kept for the "
+        "critic to learn from",
     ),
     Exercise(
         "06.5",
@@ -369,9 +468,11 @@ EXERCISES = (
         (
             "Start as in exercise 06.4, but at the real inputs themselves.",
             "Half of the squared norm: the sum of squares over the numbers of an input.",
-            "0.5 * gradient.flatten(1).square().sum(1).mean(), with create_graph=True before.",
+            "With create_graph=True before:\n0.5 * gradient.flatten(1).square().sum(1).mean()",
         ),
-        r1,
+        my_r1,
         "where the data are, the discriminator is pulled flat",
+        cases=cases_r1,
+        why="each input has its own gradient, and the graph is kept for the critic to learn from",
     ),
 )

@@ -1,12 +1,25 @@
 """Exercises of notebook 07: fixed points, ways of a gradient, and equality of bits."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    flags,
+    normal,
+    perceptron,
+    uniform,
+    whole,
+)
 
 
 def replays_until(start: float, end: float, decay: float) -> int:
@@ -292,6 +305,88 @@ def check_bit_identical(answer: Callable[[dict, dict], bool]) -> None:
     ask(state, across, True, "one matrix is stored by columns, but its numbers are the same ones")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_replays_until(rng: torch.Generator) -> Iterator[Case]:
+    """Draw starts, ends and factors; powers of ½ meet the end exactly."""
+    for _ in range(4):
+        start, end, decay = uniform(rng, 3).tolist()
+        yield Case("other numbers", (1 + start, 0.05 + end / 2, 0.5 + 0.4 * decay))
+    for end in (0.5, 0.125, 1.0):
+        yield Case("an end that is met exactly", (1.0, end, 0.5))
+    yield Case("an end that is met exactly", (8.0, 1.0, 0.5))
+    yield Case("nothing to do", (0.2, 0.7, 0.9))
+
+
+def cases_fixed_point(rng: torch.Generator) -> Iterator[Case]:
+    """Draw rewards of both signs, γ and chances with their ends."""
+    for _ in range(3):
+        reward = normal(rng, 1).item()
+        yield Case("other numbers", (reward, *(0.99 * uniform(rng, 2)).tolist()))
+    for discount, p_end in ((0.0, 0.5), (0.5, 0.0), (0.5, 1.0), (0.0, 0.0)):
+        yield Case("ends of γ and p_end", (normal(rng, 1).item(), discount, p_end))
+
+
+def cases_chase(rng: torch.Generator) -> Iterator[Case]:
+    """Draw rewards and starts of both signs, rates and γ with their ends."""
+    for stage, count, discount, rate in (
+        ("other rewards", 5, 0.9, 0.3),
+        ("other rewards", 3, 0.4, 0.8),
+        ("one reward", 1, 0.9, 0.3),
+        ("rate 0 and rate 1", 4, 0.9, 0.0),
+        ("rate 0 and rate 1", 4, 0.9, 1.0),
+        ("γ = 0 and γ = 1", 4, 0.0, 0.5),
+        ("γ = 0 and γ = 1", 4, 1.0, 0.5),
+    ):
+        yield Case(stage, (normal(rng, count), discount, rate, normal(rng, 1).item()))
+
+
+def cases_reached(rng: torch.Generator) -> Iterator[Case]:
+    """Draw networks that a loss reaches in part; some of the weights are frozen."""
+    seed = whole(rng, 1_000_000, 1).item()
+
+    def make(kind: str) -> tuple[Tensor, dict[str, nn.Module]]:
+        rng = torch.Generator().manual_seed(seed)
+        maker, judge, agent = (perceptron(rng, 3, size, 2) for size in (4, 5, 6))
+        networks = {"maker": maker, "judge": judge, "agent": agent}
+        x = normal(rng, 5, 3)
+        if kind == "one network alone":
+            loss = agent(x).sum()
+        elif kind == "a loss of 0":
+            loss = 0.0 * (maker(x) + judge(x)).sum()
+        elif kind == "weights that are frozen":
+            judge[0].requires_grad_(False)
+            loss = (maker(x) - judge(x)).square().mean()
+        else:
+            agent(x).sum().backward()  # gradients of an earlier loss
+            loss = maker(x).mean() + judge[0](x).mean()
+        return loss, networks
+
+    for kind in (
+        "one network alone",
+        "a loss of 0",
+        "weights that are frozen",
+        "gradients of an earlier loss",
+    ):
+        yield Case(kind, partial(make, kind))
+
+
+def cases_bit_identical(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pairs of state dicts that agree, or differ in one place."""
+    state = {"w": normal(rng, 3, 2), "n": whole(rng, 9, 1)[0], "b": flags(rng, 4)}
+    yield Case("equal states", (state, {name: t.clone() for name, t in state.items()}))
+    yield Case("equal states", ({}, {}))
+    for name in state:
+        other = {key: t.clone() for key, t in state.items()}
+        other[name] = ~other[name] if name == "b" else -1 - other[name]
+        yield Case("one tensor differs", (state, other))
+        yield Case("a name is missing", (state, {k: t for k, t in state.items() if k != name}))
+        yield Case("a name is missing", ({k: t for k, t in state.items() if k != name}, state))
+    yield Case("an empty tensor", ({"w": torch.zeros(0)}, {"w": torch.zeros(0)}))
+    yield Case("an empty tensor", ({"w": torch.zeros(0, 2)}, {"w": torch.zeros(0)}))
+
+
 EXERCISES = (
     Exercise(
         "07.1",
@@ -299,10 +394,12 @@ EXERCISES = (
         (
             "Count with a loop, or solve start · decayⁿ = end for n.",
             "n = log(end / start) / log(decay), rounded up, and not below 0.",
-            "The loop: while epsilon > end: epsilon, n = epsilon * decay, n + 1",
+            "The loop:\nwhile epsilon > end: epsilon, replays = epsilon * decay, replays + 1",
         ),
         replays_until,
         "919 replays for the recipe: our 300 rounds ended in the middle of its exploration",
+        cases=cases_replays_until,
+        why="the loop is the definition: it stops at the first n with start · decayⁿ ≤ end",
     ),
     Exercise(
         "07.2",
@@ -310,10 +407,12 @@ EXERCISES = (
         (
             "The mean target: r + γ · (p_end · 0 + (1 − p_end) · Q).",
             "Set Q equal to it and bring all Q to one side.",
-            "Q (1 − γ (1 − p_end)) = r",
+            "Q (1 − γ (1 − p_end)) = r, so Q is:\nreward / (1 - discount * (1 - p_end))",
         ),
         fixed_point,
         "a chance to end works like a smaller discount, γ (1 − p_end)",
+        cases=cases_fixed_point,
+        why="Q = r + γ (1 − p_end) Q is linear in Q",
     ),
     Exercise(
         "07.3",
@@ -325,6 +424,8 @@ EXERCISES = (
         ),
         chase,
         "with γ near 1 the distance shrinks by 1 − α (1 − γ) only: it is slow to follow",
+        cases=cases_chase,
+        why="each target is made with the Q of that moment, so the updates happen in their order",
     ),
     Exercise(
         "07.4",
@@ -338,6 +439,8 @@ EXERCISES = (
         ),
         reached,
         "None and 0 are different answers: no way, and a way that is flat",
+        cases=cases_reached,
+        why="autograd gives None where no way leads, and a tensor, be it 0, where one does",
     ),
     Exercise(
         "07.5",
@@ -345,9 +448,12 @@ EXERCISES = (
         (
             "Compare a.keys() with b.keys(), then each pair of tensors: shape, dtype, bits.",
             "== compares values. The bits of a tensor: tensor.numpy().tobytes().",
-            "For each k: shapes, dtypes and .numpy().tobytes() of a[k] and b[k] are equal.",
+            "For each name k, shapes and types must agree as well as:\n"
+            "a[k].numpy().tobytes() == b[k].numpy().tobytes()",
         ),
         bit_identical,
         "this is what 'nothing changed' means",
+        cases=cases_bit_identical,
+        why="== calls −0 and 0 equal and NaN unequal to itself; bytes do neither",
     ),
 )

@@ -1,12 +1,21 @@
 """Exercises of notebook 08: soft backup, all-action target, what D was shown, path correction."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    flags,
+    normal,
+    uniform,
+)
 
 
 def _named(given: Tensor, known: dict[str, Tensor | float], otherwise: str) -> None:
@@ -290,6 +299,70 @@ def _greedy(children: Sequence[Sequence[int]], reward: Tensor, parents: Sequence
     return values
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_soft_backup(rng: torch.Generator) -> Iterator[Case]:
+    """Draw states of which some actions end the episode."""
+    for stage, states, actions, temperature, discount in (
+        ("other states", 5, 3, 0.7, 0.9),
+        ("other states", 2, 6, 2.0, 0.5),
+        ("as many states as actions", 3, 3, 1.0, 1.0),
+        ("one state", 1, 4, 0.3, 0.9),
+        ("one action", 4, 1, 0.3, 0.9),
+        ("γ = 0", 3, 2, 0.5, 0.0),
+        ("a low temperature", 3, 4, 0.01, 0.9),
+    ):
+        reward, value = normal(rng, 2, states, actions)
+        ends = flags(rng, states, actions)
+        yield Case(stage, (reward, value, ends, temperature, discount))
+
+
+def cases_all_action_target(rng: torch.Generator) -> Iterator[Case]:
+    """Draw samplers and logits, near 0 and far from it."""
+    for stage, states, actions, scale in (
+        ("other states", 5, 3, 1.0),
+        ("other states", 2, 6, 3.0),
+        ("as many states as actions", 4, 4, 1.0),
+        ("one state", 1, 4, 1.0),
+        ("one action", 3, 1, 1.0),
+    ):
+        log_q = normal(rng, states, actions).log_softmax(1)
+        yield Case(stage, (log_q, scale * normal(rng, states, actions)))
+
+
+def cases_log_q_shown(rng: torch.Generator) -> Iterator[Case]:
+    """Draw Q-values, temperatures, and ε with both ends."""
+    for stage, states, actions, temperature, epsilon in (
+        ("other states", 5, 3, 0.7, 0.1),
+        ("other states", 2, 6, 2.0, 0.6),
+        ("as many states as actions", 4, 4, 1.0, 0.5),
+        ("one state", 1, 4, 0.5, 0.2),
+        ("one action", 3, 1, 0.5, 0.2),
+        ("ε = 0 and ε = 1", 3, 4, 0.5, 0.0),
+        ("ε = 0 and ε = 1", 3, 4, 0.5, 1.0),
+        ("Q-values far from 0", 3, 4, 0.001, 0.0),
+        ("Q-values far from 0", 3, 4, 0.001, 0.3),
+    ):
+        yield Case(stage, (normal(rng, states, actions), temperature, epsilon))
+
+
+def cases_graph_values(rng: torch.Generator) -> Iterator[Case]:
+    """Draw graphs whose states have several parents, or one."""
+    for size in (5, 8):
+        children = [
+            [c for c in range(s + 1, size) if flags(rng, 1).item()] for s in range(size - 1)
+        ]
+        children = [row or [size - 1] for row in children] + [[]]
+        reward = normal(rng, size).double()
+        yield Case("other graphs", (children, reward))
+        reward = torch.where(uniform(rng, size) < 0.4, -math.inf, reward)
+        reward[-1] = 0.5
+        yield Case("states where one may not stop", (children, reward))
+    yield Case("one state", ([[]], normal(rng, 1).double()))
+    yield Case("states that lead nowhere", ([[], [2], []], normal(rng, 3).double()))
+
+
 EXERCISES = (
     Exercise(
         "08.1",
@@ -297,10 +370,14 @@ EXERCISES = (
         (
             "First Q, of the shape of reward: r + γ V(s′), and r alone where the episode ends.",
             "`~terminated * next_value` is 0 where nothing follows.",
-            "V = α · torch.logsumexp(Q/α, 1), and π = torch.softmax(Q/α, 1).",
+            "V is the soft max of Q, and π belongs to it:\n"
+            "temperature * torch.logsumexp(q_values / temperature, 1), (q_values / "
+            "temperature).softmax(1)",
         ),
         soft_backup,
         "with this line, sixteen times, you can compute V of any 4 × 4 picture",
+        cases=cases_soft_backup,
+        why="logsumexp is the soft max of Q, and softmax the policy that belongs to it",
     ),
     Exercise(
         "08.2",
@@ -308,10 +385,13 @@ EXERCISES = (
         (
             "log q + f is log p(a|s) plus a number that is the same for all actions of a state.",
             "Which function makes each row's exp sum to 1 and drops such a number?",
-            "torch.log_softmax(…, 1)",
+            "torch.log_softmax(log_q + f, 1)",
         ),
         all_action_target,
         "this is the target with which notebook 09 learns to draw digits",
+        cases=cases_all_action_target,
+        why="log q + f is log p plus a number that all actions of a state share; normalising "
+        "takes it away",
     ),
     Exercise(
         "08.3",
@@ -320,10 +400,15 @@ EXERCISES = (
             "q̄ = (1 − ε) softmax(Q/α) + ε/K, with K actions.",
             "In logarithms: log(eˣ + eʸ) is torch.logaddexp(x, y), here with "
             "x = log π + log(1 − ε) and y = log(ε/K).",
-            "Take care of ε = 0 and ε = 1, where one of the two is log 0: return the other.",
+            "Take care of ε = 0 and ε = 1, where one of the two is log 0: return the other. "
+            "Else:\n"
+            "torch.logaddexp(log_pi + math.log1p(-epsilon), torch.tensor(math.log(epsilon / "
+            "actions)))",
         ),
         log_q_shown,
         "this is what `DQNGAN.log_q` returns",
+        cases=cases_log_q_shown,
+        why="logaddexp adds chances in logarithms, so that none is rounded to 0",
     ),
     Exercise(
         "08.4",
@@ -332,9 +417,13 @@ EXERCISES = (
             "Count first how many parents each state has.",
             "Go from the last state to the first: all children have their values then.",
             "V(s) = log( e^{reward[s]} + Σ over children c of e^{V(c)} / parents(c) ).",
-            "torch.logsumexp(torch.stack([reward[s], *(V[c] − math.log(parents[c]) …)]), 0)",
+            "torch.logsumexp(torch.stack([reward[s], *(V[c] - math.log(parents[c]) for c in "
+            "children[s])]), 0)",
         ),
         graph_values,
         "V of the first state is log Σ e^R, as if it were a tree",
+        cases=cases_graph_values,
+        why="a state with k parents is entered in k ways, and a k-th of its value in each "
+        "counts it once",
     ),
 )

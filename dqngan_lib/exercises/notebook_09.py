@@ -1,13 +1,22 @@
 """Exercises of notebook 09: tokens, the prefix discriminator, its targets, chances of pictures."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    normal,
+    whole,
+)
 
 
 def nearest_patches(patches: Tensor, codebook: Tensor) -> Tensor:
@@ -44,6 +53,8 @@ def check_nearest_patches(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     patches, codebook = (torch.rand(count, 16, generator=rng) for count in (40, 9))
     given = expect_tensor(answer(patches.clone(), codebook.clone()), (40,), "the tokens")
     expected = [min(range(9), key=lambda k: (x - codebook[k]).norm().item()) for x in patches]
+    if given.tolist() == torch.cdist(patches, codebook, p=1).argmin(1).tolist():
+        raise Wrong("these are sums of absolute differences; use squares, |x − c|²")
     if given.tolist() != expected:
         raise Wrong(
             "with 16 pixels a patch some tokens are not those of the nearest patch. Do you sum the "
@@ -79,6 +90,7 @@ def check_prefix_loss(answer: Callable[..., Tensor]) -> None:
     expected = loss(real, fake)
     swapped = loss([-x for x in real], [-x for x in fake])
     everything = loss(real_logits.flatten().tolist(), fake_logits.flatten().tolist())
+    fake_saved = sum(math.log1p(math.exp(-x)) for x in fake) / len(fake)  # −log σ(f), the mean
     sums = sum(math.log1p(math.exp(-x)) for x in real) + sum(math.log1p(math.exp(x)) for x in fake)
     known = {
         swapped: "real and fake are swapped: the logit of a real action should rise",
@@ -87,6 +99,8 @@ def check_prefix_loss(answer: Callable[..., Tensor]) -> None:
         expected / 2: "add the two means; here nothing is halved",
         sums: "take means over episodes and steps, not sums",
         sums / 16: "one mean for the real and one for the fake actions, then add them",
+        loss(real, [0.0]) - math.log(2) - fake_saved: "for fakes the loss "
+        "is −log(1 − σ(f)) = −log σ(−f); yours adds log σ(f), which does not end at 0",
         -expected: "the sign is wrong: a loss is to be made small",
         loss(real, [0.0]) - math.log(2): "the fake actions are missing from your loss",
     }
@@ -127,6 +141,8 @@ def check_all_action_target(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     )
     if not close(given, log_p):
         message = next((text for value, text in known if close(given, value)), None)
+        if message is None and not close(given.exp().sum(1), torch.ones(3, 4)):
+            message = "normalise over the actions: e to the power of your target does not sum to 1"
         raise Wrong(message or "the target is not log p, although f is log p − log q + a constant")
 
 
@@ -169,6 +185,63 @@ def check_picture_log_probability(answer: Callable[[Tensor, Tensor], Tensor]) ->
         )
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_nearest_patches(rng: torch.Generator) -> Iterator[Case]:
+    """Draw patches and codebooks of several sizes."""
+    for stage, patches, size, pixels in (
+        ("other sizes", 7, 4, 5),
+        ("other sizes", 3, 9, 2),
+        ("sizes that are equal", 4, 4, 4),
+        ("one patch", 1, 5, 4),
+        ("a codebook of one", 3, 1, 4),
+    ):
+        yield Case(stage, (normal(rng, patches, pixels), normal(rng, size, pixels)))
+    codebook = normal(rng, 5, 4)
+    yield Case("patches of the codebook", (codebook[[3, 0, 4]], codebook))
+
+
+def cases_prefix_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw logits and actions; the discriminator must learn from both parts."""
+    for stage, real, fake, actions, steps, scale in (
+        ("other sizes", 4, 2, 3, 5, 1.0),
+        ("other sizes", 2, 6, 5, 3, 1.0),
+        ("sizes that are equal", 3, 3, 3, 3, 1.0),
+        ("one episode of one step", 1, 1, 4, 1, 1.0),
+        ("logits far from 0", 3, 2, 3, 2, 200.0),
+    ):
+        arguments = []
+        for count in (real, fake):
+            logits = scale * normal(rng, count, actions, steps)
+            arguments += [logits.requires_grad_(), whole(rng, actions, count, steps)]
+        yield Case(stage, tuple(arguments))
+
+
+def cases_all_action_target(rng: torch.Generator) -> Iterator[Case]:
+    """Draw samplers and logits, near 0 and far from it."""
+    for stage, batch, actions, steps, scale in (
+        ("other sizes", 4, 2, 3, 1.0),
+        ("sizes that are equal", 3, 3, 3, 1.0),
+        ("one episode of one step", 1, 5, 1, 1.0),
+    ):
+        log_q = normal(rng, batch, actions, steps).log_softmax(1)
+        yield Case(stage, (log_q, scale * normal(rng, batch, actions, steps)))
+
+
+def cases_picture_log_probability(rng: torch.Generator) -> Iterator[Case]:
+    """Draw Q-values and pictures of several sizes."""
+    for stage, batch, actions, steps, scale in (
+        ("other sizes", 4, 2, 3, 1.0),
+        ("other sizes", 2, 5, 4, 1.0),
+        ("sizes that are equal", 3, 3, 3, 1.0),
+        ("one picture of one step", 1, 5, 1, 1.0),
+        ("Q-values far from 0", 2, 3, 4, 200.0),
+    ):
+        q_values = scale * normal(rng, batch, actions, steps)
+        yield Case(stage, (q_values, whole(rng, actions, batch, steps)))
+
+
 EXERCISES = (
     Exercise(
         "09.1",
@@ -176,10 +249,13 @@ EXERCISES = (
         (
             "The distance from a patch x to a codebook patch c is |x − c|², summed over pixels.",
             "patches[:, None] − codebook[None] has the shape (n, K, pixels): all differences.",
-            "Square, sum over the last dimension, argmin(1).",
+            "Square, sum over the last dimension, argmin(1):\n"
+            "(patches[:, None] - codebook[None]).square().sum(2).argmin(1)",
         ),
         nearest_patches,
         "a picture is now a short list of whole numbers, and a DQN can choose whole numbers",
+        cases=cases_nearest_patches,
+        why="the nearest patch is the one with the least sum of squared differences",
     ),
     Exercise(
         "09.2",
@@ -187,10 +263,14 @@ EXERCISES = (
         (
             "Take the logit of the action taken first: gather in dimension 1, at every step.",
             "Real: −log σ(f). Fake: −log(1 − σ(f)) = −log σ(−f). One mean each, then the sum.",
-            "torch.nn.functional.logsigmoid stays finite where log(sigmoid) does not.",
+            "torch.nn.functional.logsigmoid stays finite where log(sigmoid) does not:\n"
+            "-logsigmoid(real).mean() - logsigmoid(-fake).mean()",
         ),
         prefix_loss,
         "sixteen questions a picture, not one: that is where the dense signal comes from",
+        cases=cases_prefix_loss,
+        why="only the actions taken were seen to be real or fake, and one mean each weighs both"
+        " sides alike",
     ),
     Exercise(
         "09.3",
@@ -198,10 +278,13 @@ EXERCISES = (
         (
             "If f = log p − log q, what is log q + f?",
             "f holds one more number for each state, the same for all actions. What removes it?",
-            "log_softmax over dimension 1.",
+            "log_softmax over dimension 1:\nlog_softmax(log_q + f, 1)",
         ),
         all_action_target,
         "all actions are taught at once, by a discriminator that only ever saw the ones taken",
+        cases=cases_all_action_target,
+        why="log q + f is log p plus a number that all actions of a state share; normalising "
+        "takes it away",
     ),
     Exercise(
         "09.4",
@@ -209,9 +292,11 @@ EXERCISES = (
         (
             "The chance of a picture is the product of the chances of its patches.",
             "log softmax(Q) over the actions gives log q(a|s); gather the actions taken.",
-            "Sum over the steps.",
+            "Sum over the steps:\nlog_q.gather(1, action.unsqueeze(1)).squeeze(1).sum(1)",
         ),
         picture_log_probability,
         "your Q-network can say how likely any picture is. The generator of a GAN cannot.",
+        cases=cases_picture_log_probability,
+        why="chances of choices one after the other multiply, so their logarithms add",
     ),
 )

@@ -1,12 +1,23 @@
 """Exercises of notebook 10: ink, gains, temperature, and how many orders make one picture."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    flags,
+    normal,
+    uniform,
+    whole,
+)
 
 
 def lay_stroke(canvas: Tensor, ink: Tensor) -> Tensor:
@@ -194,6 +205,58 @@ def check_log_orders(answer: Callable[[Tensor], float]) -> None:
         raise Wrong("200! is too large for a float: add logarithms (math.lgamma), not factors")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_lay_stroke(rng: torch.Generator) -> Iterator[Case]:
+    """Draw canvases and strokes, blank and full ones among them."""
+    for stage, batch, pixels in (("other sizes", 3, 5), ("one canvas", 1, 4), ("one pixel", 3, 1)):
+        yield Case(stage, tuple(uniform(rng, 2, batch, pixels)))
+    yield Case("blank and full", tuple(flags(rng, 2, 3, 6).float()))
+
+
+def cases_gains_of_strokes(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures and strokes of several counts."""
+    for stage, pictures, strokes, pixels in (
+        ("other sizes", 3, 5, 4),
+        ("other sizes", 5, 2, 7),
+        ("sizes that are equal", 4, 4, 4),
+        ("one picture", 1, 3, 6),
+        ("one stroke", 4, 1, 3),
+    ):
+        canvas, target = uniform(rng, 2, pictures, pixels)
+        yield Case(stage, (canvas, target, uniform(rng, strokes, pixels)))
+    canvas, target = flags(rng, 2, 4, 5).float()
+    yield Case("blank and full", (canvas, target, flags(rng, 3, 5).float()))
+
+
+def cases_sharpened(rng: torch.Generator) -> Iterator[Case]:
+    """Draw Q-values and temperatures, 0 among them."""
+    for stage, rows, actions, temperature in (
+        ("other temperatures", 4, 3, 0.3),
+        ("other temperatures", 2, 5, 4.0),
+        ("as many rows as actions", 3, 3, 1.0),
+        ("one row", 1, 4, 0.7),
+        ("temperature 0", 5, 3, 0.0),
+        ("temperature 0", 1, 4, 0.0),
+        ("a temperature near 0", 4, 3, 1e-3),
+    ):
+        yield Case(stage, (normal(rng, rows, actions), temperature))
+    yield Case("large Q-values", (1000 * normal(rng, 3, 4), 1.0))
+
+
+def cases_log_orders(rng: torch.Generator) -> Iterator[Case]:
+    """Draw lists of actions with many repetitions, or none."""
+    for stage, steps, actions in (
+        ("other actions", 6, 3),
+        ("other actions", 9, 20),
+        ("200 steps", 200, 4),
+        ("one step", 1, 5),
+    ):
+        yield Case(stage, (whole(rng, actions, steps),))
+    yield Case("always the same", (torch.full((7,), 4),))
+
+
 EXERCISES = (
     Exercise(
         "10.1",
@@ -205,6 +268,8 @@ EXERCISES = (
         ),
         lay_stroke,
         "ink covers paper, and never more than all of it",
+        cases=cases_lay_stroke,
+        why="ink falls on the share of paper that is left, 1 − c",
     ),
     Exercise(
         "10.2",
@@ -216,6 +281,9 @@ EXERCISES = (
         ),
         gains_of_strokes,
         "all strokes for all pictures with two matrix products: exact search is this cheap",
+        cases=cases_gains_of_strokes,
+        why="e² − (e − m u)² has two terms, and each of them summed over the pixels is a matrix"
+        " product",
     ),
     Exercise(
         "10.3",
@@ -223,10 +291,14 @@ EXERCISES = (
         (
             "Divide the Q-values by τ, then softmax over the actions.",
             "τ = 0 cannot be divided by. It stands for: all weight on argmax.",
-            "torch.nn.functional.one_hot gives rows with a single 1.",
+            "one_hot gives rows with a single 1:\n"
+            "torch.nn.functional.one_hot(q_values.argmax(1), q_values.shape[1]).float()",
         ),
         sharpened,
         "this one number takes a painter from free to careful, after its training",
+        cases=cases_sharpened,
+        why="dividing by a small τ widens the gaps before the softmax; at 0 only the greatest "
+        "is left",
     ),
     Exercise(
         "10.4",
@@ -235,9 +307,12 @@ EXERCISES = (
             "n different things can be ordered in n! ways; log n! is math.lgamma(n + 1).",
             "Things that are equal can be exchanged without a new order: divide by k! for each "
             "action that occurs k times.",
-            "actions.unique(return_counts=True) counts how often each occurs.",
+            "actions.unique(return_counts=True) counts how often each occurs:\n"
+            "math.lgamma(len(actions) + 1) - sum(math.lgamma(k + 1) for k in counts.tolist())",
         ),
         log_orders,
         "this is the head start that many-stroke pictures have on a graph",
+        cases=cases_log_orders,
+        why="of the n! orders those are the same that only exchange equal actions",
     ),
 )

@@ -1,12 +1,23 @@
 """Exercises of notebook 11: pixels that are agents."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    flags,
+    normal,
+    uniform,
+    whole,
+)
 
 
 def _compare(given: Tensor, expected: Tensor, known: Mapping[str, Tensor], otherwise: str) -> None:
@@ -261,6 +272,75 @@ def check_neighbour_targets(answer: Callable[..., Tensor]) -> None:
     _compare(given, targets(mean), known, "some targets are wrong; try one pixel in a corner")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_reward_map(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, a single pixel among them."""
+    for stage, batch, height, width in (
+        ("other sizes", 3, 2, 4),
+        ("one picture", 1, 3, 2),
+        ("one row", 2, 1, 3),
+        ("one column", 2, 3, 1),
+        ("one pixel", 1, 1, 1),
+    ):
+        before, after, original = uniform(rng, 3, batch, 1, height, width)
+        yield Case(stage, (before, after, original, 1 + 30 * uniform(rng, 1).item()))
+
+
+def cases_oracle_actions(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, and several counts of actions."""
+    for stage, batch, actions, height, width in (
+        ("other sizes", 2, 5, 3, 4),
+        ("one picture", 1, 3, 2, 2),
+        ("one row", 2, 4, 1, 3),
+        ("one column", 3, 2, 4, 1),
+        ("one action", 2, 1, 2, 3),
+    ):
+        results = uniform(rng, batch, actions, height, width)
+        yield Case(stage, (results, uniform(rng, batch, 1, height, width)))
+
+
+def cases_side_seen(rng: torch.Generator) -> Iterator[Case]:
+    """Draw stacks of convolutions with kernels of 1 to 7 taps."""
+    for layers, kernel in ((4, 3), (2, 5), (3, 7)):
+        dilations = (1 + whole(rng, 6, layers)).tolist()
+        yield Case("other stacks", (tuple(dilations), kernel))
+    yield Case("kernels of one tap", ((2, 4), 1))
+    yield Case("one convolution", ((3,), 5))
+
+
+def cases_map_targets(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, rewards and values of both signs."""
+    for stage, batch, actions, height, width, discount in (
+        ("other sizes", 4, 3, 2, 5, 0.9),
+        ("one picture", 1, 4, 3, 2, 0.9),
+        ("one row", 3, 2, 1, 4, 0.9),
+        ("one column", 3, 2, 4, 1, 0.9),
+        ("γ = 0 and γ = 1", 2, 3, 2, 2, 0.0),
+        ("γ = 0 and γ = 1", 2, 3, 2, 2, 1.0),
+    ):
+        next_q = normal(rng, batch, actions, height, width)
+        ends = flags(rng, batch)
+        yield Case(stage, (normal(rng, batch, height, width), ends, next_q, discount))
+
+
+def cases_neighbour_targets(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures of several shapes, both ends of the share and of γ."""
+    for stage, batch, height, width, discount, share in (
+        ("other sizes", 3, 4, 5, 0.9, 0.3),
+        ("one picture", 1, 3, 4, 0.9, 0.6),
+        ("one row", 2, 1, 4, 0.9, 0.5),
+        ("one column", 2, 3, 1, 0.9, 0.5),
+        ("share 0 and share 1", 2, 3, 3, 0.9, 0.0),
+        ("share 0 and share 1", 2, 3, 3, 0.9, 1.0),
+        ("γ = 0 and γ = 1", 2, 3, 3, 0.0, 0.5),
+        ("γ = 0 and γ = 1", 2, 3, 3, 1.0, 0.5),
+    ):
+        reward, value = normal(rng, 2, batch, height, width)
+        yield Case(stage, (reward, flags(rng, batch), value, discount, share))
+
+
 EXERCISES = (
     Exercise(
         "11.1",
@@ -268,10 +348,13 @@ EXERCISES = (
         (
             "What was the squared error of each pixel before the step, and what is it after?",
             "The fall is before minus after. Both errors are differences from `original`.",
-            "`scale * ((before - original) ** 2 - …).squeeze(1)`",
+            "squeeze(1) takes the plane's dimension away:\n"
+            "scale * ((before - original) ** 2 - (after - original) ** 2).squeeze(1)",
         ),
         reward_map,
         "added up over an episode these rewards give the whole fall of the squared error",
+        cases=cases_reward_map,
+        why="before minus after is the fall, and squeeze takes away the one plane",
     ),
     Exercise(
         "11.2",
@@ -279,10 +362,13 @@ EXERCISES = (
         (
             "`results[:, a]` is what action `a` would make of every pixel. Which a is best where?",
             "`original` has one plane, and broadcasts against all actions.",
-            "The squared error has the shape of `results`; take `argmin` over dimension 1.",
+            "The squared error has the shape of `results`; take argmin over dimension 1:\n"
+            "(results - original).square().argmin(1)",
         ),
         oracle_actions,
         "whoever knows the original needs no learning. The agent must guess these actions.",
+        cases=cases_oracle_actions,
+        why="`original` broadcasts over the actions, so argmin compares them pixel by pixel",
     ),
     Exercise(
         "11.3",
@@ -290,10 +376,13 @@ EXERCISES = (
         (
             "Draw one row. A tap lies d pixels to the left, one at the pixel, one d to the right.",
             "The next layer's taps each see so far again: reaches add up.",
-            "A kernel of k taps reaches (k − 1)/2 · d to each side. And the pixel itself counts.",
+            "A kernel of k taps reaches (k − 1)/2 · d to each side. And the pixel itself counts:\n"
+            "1 + (kernel - 1) * sum(dilations)",
         ),
         side_seen,
         "dilations let a small network look far",
+        cases=cases_side_seen,
+        why="each layer reaches (k − 1)/2 · d further to both sides, and reaches add up",
     ),
     Exercise(
         "11.4",
@@ -301,10 +390,14 @@ EXERCISES = (
         (
             "It is exercise 02.2, with two dimensions more. `max(1)` still goes over the actions.",
             "`terminated` has shape (n,), the rewards (n, height, width). Which of them line up?",
-            "Give `terminated` the shape (n, 1, 1), by `.view(-1, 1, 1)`.",
+            "Give `terminated` the shape (n, 1, 1):\n"
+            "reward + discount * (~terminated).view(-1, 1, 1) * next_q_values.max(1).values",
         ),
         map_targets,
         "a broadcast that goes along the wrong dimension raises no error when the sizes agree",
+        cases=cases_map_targets,
+        why="torch lines up the last dimensions; with the shape (n, 1, 1) `terminated` goes "
+        "with the pictures",
     ),
     Exercise(
         "11.5",
@@ -312,9 +405,13 @@ EXERCISES = (
         (
             "Work out the mean over each 3 × 3 neighbourhood first. How many are in a corner's?",
             "`functional.avg_pool2d` has an option for what lies beyond the edge.",
-            "`avg_pool2d(next_value.unsqueeze(1), 3, 1, 1, count_include_pad=False).squeeze(1)`",
+            "The mean of each neighbourhood:\n"
+            "functional.avg_pool2d(next_value.unsqueeze(1), 3, 1, 1, "
+            "count_include_pad=False).squeeze(1)",
         ),
         neighbour_targets,
         "this is PixelRL's idea that a pixel should care for its neighbours",
+        cases=cases_neighbour_targets,
+        why="count_include_pad=False divides by the neighbours that there are",
     ),
 )

@@ -1,12 +1,23 @@
 """Exercises of notebook 12: holes, a discriminator for pixels, and walks through noise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    flags,
+    normal,
+    perceptron,
+    uniform,
+    whole,
+)
 
 
 def _compare(given: Tensor, expected: Tensor, known: Mapping[str, Tensor], otherwise: str) -> None:
@@ -256,6 +267,81 @@ def check_uphill(answer: Callable[..., Tensor]) -> None:
     _compare(given.double(), noise + step, known, "some walkers do not go straight uphill")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_relax(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, and holes at random."""
+    for stage, batch, height, width in (
+        ("other sizes", 3, 4, 6),
+        ("one picture", 1, 5, 3),
+        ("one row", 2, 1, 5),
+        ("one column", 2, 4, 1),
+        ("one pixel", 1, 1, 1),
+    ):
+        shape = (batch, 1, height, width)
+        yield Case(stage, (normal(rng, *shape), flags(rng, *shape)))
+    picture, nothing = normal(rng, 2, 1, 3, 3), torch.zeros(2, 1, 3, 3, dtype=torch.bool)
+    yield Case("no hole, or nothing else", (picture, nothing))
+    yield Case("no hole, or nothing else", (picture, ~nothing))
+
+
+def cases_nearest_by_known(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, fewer or more than the training pictures."""
+    for stage, batch, training, height, width in (
+        ("other sizes", 3, 6, 3, 4),
+        ("other sizes", 6, 3, 4, 3),
+        ("one picture", 1, 5, 3, 3),
+        ("one training picture", 4, 1, 3, 3),
+        ("one row", 3, 4, 1, 6),
+    ):
+        shape = (batch, 1, height, width)
+        mask = uniform(rng, *shape) < 0.4
+        mask[..., 0] = False
+        yield Case(stage, (normal(rng, *shape), mask, normal(rng, training, 1, height, width)))
+
+
+class _Judge(nn.Module):
+    """A discriminator of pixels: a convolution over three planes of an observation."""
+
+    def __init__(self, rng: torch.Generator) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(normal(rng, 1, 4, 3, 3))
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return functional.conv2d(seen, self.kernel, padding=1).squeeze(1).tanh()
+
+
+def cases_critic_bonus(rng: torch.Generator) -> Iterator[Case]:
+    """Draw discriminators and observations that are not square."""
+    for stage, batch, height, width in (
+        ("other sizes", 4, 2, 5),
+        ("one picture", 1, 3, 2),
+        ("one row", 2, 1, 4),
+        ("one column", 2, 4, 1),
+    ):
+        now, after = normal(rng, 2, batch, 4, height, width)
+        now[:, 2] = after[:, 2] = flags(rng, batch, height, width).float()
+        now[:, 1] = after[:, 1]
+        yield Case(stage, (_Judge(rng), now, after, 0.2 + uniform(rng, 1).item()))
+
+
+def cases_uphill(rng: torch.Generator) -> Iterator[Case]:
+    """Draw classifiers and walkers; what is trained already is frozen."""
+    for stage, walkers, size, classes in (
+        ("other walkers", 5, 3, 4),
+        ("other walkers", 2, 6, 3),
+        ("sizes that are equal", 3, 3, 3),
+        ("one walker", 1, 4, 3),
+    ):
+        network = nn.Sequential(perceptron(rng, size, 5, classes), nn.LogSoftmax(1))
+        network.requires_grad_(False)
+        target = whole(rng, classes, walkers)
+        yield Case(
+            stage, (network, normal(rng, walkers, size), target, 0.1 + uniform(rng, 1).item())
+        )
+
+
 EXERCISES = (
     Exercise(
         "12.1",
@@ -264,10 +350,12 @@ EXERCISES = (
             "Which four pixels touch a pixel? What are they at the picture's edge?",
             "`functional.pad(picture, (1, 1, 1, 1), mode='replicate')` goes on with the last "
             "pixel; four slices of it are the four neighbours of all pixels.",
-            "`torch.where(mask, (above + below + left + right) / 4, picture)`",
+            "torch.where(mask, (above + below + left + right) / 4, picture)",
         ),
         relax,
         "repeated often enough, this step ends at the harmonic fill: a rubber sheet at rest",
+        cases=cases_relax,
+        why="all four slices read the old picture, so no pixel sees a neighbour that has moved",
     ),
     Exercise(
         "12.2",
@@ -276,10 +364,13 @@ EXERCISES = (
             "Compare each picture with all training pictures: `picture.unsqueeze(1) - training` "
             "has shape (n, m, 1, height, width).",
             "A pixel in the hole must not count: multiply its error by 0, with `~mask`.",
-            "Sum over the pixels of a pair, then `argmin(1)` over the training pictures.",
+            "Sum over the pixels of a pair, then argmin(1) over the training pictures:\n"
+            "(error * ~mask.unsqueeze(1)).flatten(2).sum(2).argmin(1)",
         ),
         nearest_by_known,
         "simple as it is, this is a strong rival: it never draws a stroke that no digit has",
+        cases=cases_nearest_by_known,
+        why="~mask takes the unknown pixels out of the sum, whatever stands in them",
     ),
     Exercise(
         "12.3",
@@ -287,10 +378,12 @@ EXERCISES = (
         (
             "Ask the discriminator twice: about the next observation, and about this one.",
             "Plane 2 of an observation is the mask, 1 in the hole. Pixels outside did nothing.",
-            "`with torch.no_grad():` the rise, then `weight * rise * observation[:, 2]`",
+            "Under torch.no_grad() the rise, then:\nweight * rise * observation[:, 2]",
         ),
         critic_bonus,
         "it is computed when a transition is drawn, so it is always today's opinion",
+        cases=cases_critic_bonus,
+        why="a reward is a number, so no gradient is kept; the mask pays only those who could act",
     ),
     Exercise(
         "12.4",
@@ -299,9 +392,12 @@ EXERCISES = (
             "Make a copy of the noise that asks for gradients: `.clone().requires_grad_(True)`.",
             "`gather` picks each row's own class. The rows do not mix, so the gradient of their "
             "sum holds the gradient of each.",
-            "Divide each row of the gradient by its norm (`dim=1, keepdim=True`), times `size`.",
+            "Divide each row of the gradient by its norm, times `size`:\n"
+            "noise + size * gradient / gradient.norm(dim=1, keepdim=True)",
         ),
         uphill,
         "this is all that the rival of the DQN does; it needs a gradient at every step",
+        cases=cases_uphill,
+        why="divided by its norm each row has length 1, so each walker moves by `size`",
     ),
 )

@@ -1,14 +1,24 @@
 """Exercises of notebook 13: a gap, non-local means, the loss of all actions, and who tests whom."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dqngan_lib.applications.medical.tissue import Patches, joined
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    normal,
+    uniform,
+    whole,
+)
 
 
 def may_train(z_mm: Tensor, held_out_z_mm: Tensor, gap_mm: int) -> Tensor:
@@ -285,6 +295,53 @@ def check_four_numbers(answer: Callable[..., dict[str, float]]) -> None:
             raise Wrong(f"“{key}” must be tested on {tested} patches; yours was on {on}")
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_may_train(rng: torch.Generator) -> Iterator[Case]:
+    """Draw heights in any order, below 0, and gaps with 0 among them."""
+    for stage, slices, held, gap_mm in (
+        ("other heights", 20, 3, 2),
+        ("other heights", 12, 1, 5),
+        ("no gap", 15, 4, 0),
+        ("one slice", 1, 2, 3),
+    ):
+        z_mm = whole(rng, 40, slices) - 20
+        yield Case(stage, (z_mm, whole(rng, 40, held) - 20, gap_mm))
+    yield Case("exactly gap_mm away", (torch.arange(-4, 12), torch.tensor([0, 8]), 3))
+
+
+def cases_one_pixel(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square, windows and patches down to a single pixel."""
+    for stage, half, distance, sigma in (
+        ("other places", 1, 2, 0.2),
+        ("other places", 2, 1, 0.3),
+        ("patches of one pixel", 0, 2, 0.2),
+        ("a window of one pixel", 1, 0, 0.2),
+        ("no noise to take off", 1, 2, 0.0),
+    ):
+        row, column = half + distance + 1, half + distance
+        noisy = uniform(rng, row + half + distance + 1, column + half + distance + 3)
+        h = 0.2 + uniform(rng, 1).item()
+        yield Case(stage, (noisy, row, column, half, distance, h, sigma))
+
+
+def cases_all_action_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pictures that are not square; the network must learn from the loss."""
+    for stage, batch, actions, height, width in (
+        ("other sizes", 3, 2, 4, 2),
+        ("sizes that are equal", 3, 3, 3, 3),
+        ("one picture", 1, 4, 2, 3),
+        ("one row", 2, 3, 1, 4),
+        ("one action", 2, 1, 3, 2),
+    ):
+        q_values = normal(rng, batch, actions, height, width).requires_grad_()
+        results = uniform(rng, batch, actions, height, width)
+        picture, original = uniform(rng, 2, batch, 1, height, width)
+        scale = 1 + 10 * uniform(rng, 1).item()
+        yield Case(stage, (q_values, results, picture, original, scale))
+
+
 EXERCISES = (
     Exercise(
         "13.1",
@@ -292,10 +349,13 @@ EXERCISES = (
         (
             "How far is each slice from each held-out slice? That is a table of shape (n, m).",
             "(z_mm[:, None] − held_out_z_mm[None]).abs() is that table.",
-            "Greater than gap_mm, in all columns: .all(1).",
+            "Greater than gap_mm, in all columns:\n"
+            "((z_mm[:, None] - held_out_z_mm[None]).abs() > gap_mm).all(1)",
         ),
         may_train,
         "whatever learns from these slices has seen no neighbour of a held-out one",
+        cases=cases_may_train,
+        why="the table holds all distances, and all of a slice's must be greater",
     ),
     Exercise(
         "13.2",
@@ -303,11 +363,15 @@ EXERCISES = (
         (
             "Two loops over the window; for each pixel in it one weight.",
             "It needs two patches: noisy[y − half : y + half + 1, x − half : x + half + 1].",
-            "mean square − 2 σ², not below 0, divided by h², e to the power of minus that. Sum "
-            "weight times value, divide by the sum of the weights.",
+            "Sum weight times value, divide by the sum of the weights. The weight, from the "
+            "mean square of the difference of the two patches:\n"
+            "weight = math.exp(-max(0.0, mean_square - 2 * sigma ** 2) / h ** 2)",
         ),
         one_pixel,
         "for every pixel, that is non-local means; scikit-image takes short cuts to be faster",
+        cases=cases_one_pixel,
+        why="noise alone makes two patches differ by 2 σ² on average, so only what is beyond "
+        "that counts",
     ),
     Exercise(
         "13.3",
@@ -315,11 +379,13 @@ EXERCISES = (
         (
             "What is the squared error before the step, and what after each action?",
             "picture has one plane and results one for each action: they broadcast.",
-            "reward = scale · ((picture − original)² − (results − original)²); then half the mean "
-            "square of reward − q_values.",
+            "reward = scale · ((picture − original)² − (results − original)²); then:\n"
+            "0.5 * (reward - q_values).square().mean()",
         ),
         all_action_loss,
         "one state now teaches all of its actions, and none of them needs to be tried",
+        cases=cases_all_action_loss,
+        why="the result of every action is known, so every Q-value has a target",
     ),
     Exercise(
         "13.4",
@@ -327,9 +393,11 @@ EXERCISES = (
         (
             "TSTR: train on synthetic, test on real. TRTS: train on real, test on synthetic.",
             "“Real” to test on always means patches that no training has seen: `test`.",
-            "Images and labels of two sets are joined by torch.cat, both in the same order.",
+            "Images and labels of two sets are joined in the same order; the last number is:\n"
+            "score(train(joined(few, synthetic)), test)",
         ),
         four_numbers,
         "four numbers, three questions: are they useful, are they right, are they worth adding?",
+        why="the first word says what is trained on and the second what is tested on",
     ),
 )

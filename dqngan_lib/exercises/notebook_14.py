@@ -1,11 +1,11 @@
 """Exercises of notebook 14: the best colour, what strokes gain, a palette."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import Case, Exercise, Wrong, close, expect_tensor, flags, uniform
 
 
 def name_mistake(given: Tensor, known: dict[str, Tensor], otherwise: str) -> None:
@@ -163,11 +163,17 @@ def palette_colour(wanted: Tensor, palette: Tensor) -> Tensor:
 
 def check_palette_colour(answer: Callable[..., Tensor]) -> None:
     """Compare with colours whose nearest neighbour can be seen."""
-    palette = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [0.6, 0.6, 0.0]])
+    palette = torch.tensor(
+        [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [0.6, 0.6, 0.0], [0.0, 1.0, 0.0]]
+    )
     wanted = torch.tensor([[0.1, 0.0, 0.9], [0.5, 0.7, 0.1], [0.2, 0.1, 0.3], [0.9, 0.9, 0.45]])
     given = answer(wanted.clone(), palette.clone())
     if isinstance(given, Tensor) and given.shape == (4,) and not given.is_floating_point():
         raise Wrong("these are the numbers of the colours; return the colours: palette[numbers]")
+    if isinstance(given, Tensor) and given.shape == (5, 3):
+        raise Wrong(
+            "for each wanted colour look through the palette: here it is the other way round"
+        )
     given = expect_tensor(given, (4, 3), "the colours")
     expected = palette[[2, 3, 0, 1]]
     if close(given, expected):
@@ -190,13 +196,52 @@ def check_palette_colour(answer: Callable[..., Tensor]) -> None:
             "compare colours, not their brightness: a blue is no dark grey": palette[
                 (wanted.mean(1)[:, None] - palette.mean(1)).abs().argmin(1)
             ],
-            "for each wanted colour look through the palette: here it is the other way round": (
-                wanted[distance.argmin(0)]
-            ),
         },
         "the nearest colours are blue, olive, black and white; yours are "
         f"{[[round(x, 2) for x in row] for row in given.tolist()]}",
     )
+
+
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_stroke_colour(rng: torch.Generator) -> Iterator[Case]:
+    """Draw patches and masks; some of the colours must be cut off at 0 and at 1."""
+    for stage, pixels in (("other patches", 6), ("other patches", 3), ("one pixel", 1)):
+        for _ in range(3):
+            canvas, target = uniform(rng, 2, 3, pixels)
+            yield Case(stage, (canvas, target, 0.05 + 0.95 * uniform(rng, pixels)))
+    canvas, target = uniform(rng, 2, 3, 8)
+    mask = flags(rng, 8).float()
+    mask[3] = 1.0
+    yield Case("cover of 0 and 1", (canvas, target, mask))
+
+
+def cases_colour_gains(rng: torch.Generator) -> Iterator[Case]:
+    """Draw patches and strokes of several counts."""
+    for stage, strokes, pixels in (
+        ("other sizes", 4, 6),
+        ("other sizes", 2, 9),
+        ("sizes that are equal", 3, 3),
+        ("one stroke", 1, 5),
+        ("one pixel", 4, 1),
+    ):
+        canvas, target = uniform(rng, 2, 3, pixels)
+        yield Case(stage, (canvas, target, 0.05 + 0.95 * uniform(rng, strokes, pixels)), 1e-3)
+
+
+def cases_palette_colour(rng: torch.Generator) -> Iterator[Case]:
+    """Draw colours and palettes of several counts."""
+    for stage, colours, size in (
+        ("other sizes", 6, 4),
+        ("other sizes", 3, 8),
+        ("sizes that are equal", 3, 3),
+        ("one colour", 1, 5),
+        ("a palette of one", 4, 1),
+    ):
+        yield Case(stage, (uniform(rng, colours, 3), uniform(rng, size, 3)))
+    palette = uniform(rng, 5, 3)
+    yield Case("colours of the palette", (palette[[4, 1, 1]], palette))
 
 
 EXERCISES = (
@@ -206,10 +251,14 @@ EXERCISES = (
         (
             "The canvas becomes (1 − m) c + m k. What should m k be, for no error at all?",
             "With d = t − (1 − m) c the error is Σ (d − m k)². Set its derivative in k to zero.",
-            "k = Σ m d / Σ m² for each channel; then .clamp(0, 1).",
+            "k = Σ m d / Σ m² for each channel, cut off at 0 and 1:\n"
+            "((mask * wanted).sum(1) / mask.square().sum()).clamp(0, 1)",
         ),
         stroke_colour,
         "one action less to learn: the colour follows from the place",
+        cases=cases_stroke_colour,
+        why="the error is a parabola in k: its lowest point is Σ m d / Σ m², or the nearest end"
+        " of [0, 1]",
     ),
     Exercise(
         "14.2",
@@ -217,11 +266,15 @@ EXERCISES = (
         (
             "Lay each stroke in its best colour (14.1) and measure: a loop is allowed.",
             "Without a loop: Σ e² − Σ (d − m k)², with d = e + m c. Multiply out.",
-            "k (2 Σ m d − k Σ m²) − 2 Σ m e c − Σ m² c², summed over the channels; "
-            "Σ m d = masks @ error.T + masks ** 2 @ canvas.T.",
+            "Σ m d = masks @ error.T + masks ** 2 @ canvas.T. From this take 2 Σ m e c + Σ m² "
+            "c²:\n"
+            "(colour * (2 * wanted - colour * area)).sum(1)",
         ),
         colour_gains,
         "this is the search that the agent is measured against",
+        cases=cases_colour_gains,
+        why="with d = e + m c every sum over pixels is a matrix product, and k is cut off "
+        "before it is used",
     ),
     Exercise(
         "14.3",
@@ -229,9 +282,11 @@ EXERCISES = (
         (
             "A distance from each wanted colour to each of the palette: shape (n, k).",
             "wanted[:, None] - palette has the shape (n, k, 3): square and sum over the last.",
-            "palette[distance.argmin(1)].",
+            "palette[distance.argmin(1)]",
         ),
         palette_colour,
         "under a fixed mask the error grows with this distance: nearest is best",
+        cases=cases_palette_colour,
+        why="under a fixed mask the error grows with the distance of the colours",
     ),
 )

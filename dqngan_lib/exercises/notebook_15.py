@@ -1,11 +1,20 @@
 """Exercises of notebook 15: more workers, unequal parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    normal,
+    uniform,
+)
 
 
 def name_mistake(given: Tensor | float, known: dict[str, Tensor | float], otherwise: str) -> None:
@@ -91,6 +100,29 @@ def check_part_loss(answer: Callable[..., Tensor]) -> None:
         )
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_seconds_on(rng: torch.Generator) -> Iterator[Case]:
+    """Draw measured seconds, from no help at all to a half, and workers from 1 on."""
+    for workers in (3, 7, 16):
+        one, saved = (1 + 9 * uniform(rng, 2)).tolist()
+        yield Case("other measurements", (one, one * (1 - saved / 20), workers))
+    yield Case("one worker, or two", (8.0, 5.0, 1))
+    yield Case("one worker, or two", (8.0, 5.0, 2))
+
+
+def cases_part_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw parts of several sizes; each loss must lead to the weights."""
+    for stage, own, world_size, total in (
+        ("other parts", 4, 3, 11),
+        ("other parts", 2, 5, 9),
+        ("a part of one picture", 1, 2, 4),
+        ("one process", 3, 1, 3),
+    ):
+        yield Case(stage, (normal(rng, own).requires_grad_(), world_size, total))
+
+
 EXERCISES = (
     Exercise(
         "15.1",
@@ -98,10 +130,13 @@ EXERCISES = (
         (
             "Write the time on n workers as a part that one does alone, and a part divided by n.",
             "t₁ = a + d and t₂ = a + d/2. What is t₁ − t₂?",
-            "d = 2 (t₁ − t₂), a = t₁ − d, and the answer is a + d/n.",
+            "d = 2 (t₁ − t₂), a = t₁ − d, and the answer is a + d/n:\n"
+            "seconds_one - divided + divided / workers",
         ),
         seconds_on,
         "two measurements tell what a larger machine would give, at best",
+        cases=cases_seconds_on,
+        why="t₁ − t₂ is half of what can be divided, and the rest stays as it is",
     ),
     Exercise(
         "15.2",
@@ -109,9 +144,12 @@ EXERCISES = (
         (
             "DDP takes the mean of the gradients over the processes. What must their mean be?",
             "The mean over the batch is (sum of all parts' sums) / total.",
-            "Each process: losses.sum() · world_size / total.",
+            "Each process:\nlosses.sum() * world_size / total",
         ),
         part_loss,
         "equal pictures count equally, wherever they are",
+        cases=cases_part_loss,
+        why="DDP divides the sum over the processes by world_size, so the parts add up to the "
+        "mean over the batch",
     ),
 )

@@ -1,13 +1,13 @@
 """Exercises of notebook 16: tuned policies, preferences."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_tensor
+from dqngan_lib.exercises.base import Case, Exercise, Wrong, close, expect_tensor, normal, whole
 from dqngan_lib.exercises.notebook_15 import name_mistake
 
 
@@ -129,6 +129,38 @@ def check_preference_loss(answer: Callable[..., Tensor]) -> None:
         )
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_tuned_log_policy(rng: torch.Generator) -> Iterator[Case]:
+    """Draw references and rewards of both signs, near 0 and far from it."""
+    for stage, states, actions, scale, alpha in (
+        ("other states", 4, 3, 1.0, 0.4),
+        ("other states", 2, 5, 3.0, 2.0),
+        ("as many states as actions", 3, 3, 1.0, 1.0),
+        ("one state", 1, 4, 1.0, 0.7),
+        ("one action", 3, 1, 1.0, 0.7),
+        ("rewards far from 0", 3, 4, 500.0, 1.0),
+    ):
+        log_q = normal(rng, states, actions).log_softmax(1)
+        yield Case(stage, (log_q, scale * normal(rng, states, actions), alpha))
+
+
+def cases_preference_loss(rng: torch.Generator) -> Iterator[Case]:
+    """Draw policies and comparisons; the policy must learn from them."""
+    for stage, pictures, pairs, scale, alpha in (
+        ("other comparisons", 5, 4, 1.0, 0.5),
+        ("other comparisons", 3, 7, 1.0, 2.0),
+        ("one comparison", 4, 1, 1.0, 1.0),
+        ("log-probabilities far from 0", 4, 3, 100.0, 1.0),
+    ):
+        log_pi, log_q = scale * normal(rng, 2, pictures)
+        winner = whole(rng, pictures, pairs)
+        loser = (winner + 1 + whole(rng, pictures - 1, pairs)) % pictures
+        log_pi = log_pi.log_softmax(0).requires_grad_()
+        yield Case(stage, (log_pi, log_q.log_softmax(0), winner, loser, alpha))
+
+
 EXERCISES = (
     Exercise(
         "16.1",
@@ -136,10 +168,12 @@ EXERCISES = (
         (
             "π* is q e^{R/α} / Z. Take its logarithm.",
             "log π* = log q + R/α − log Z, and log Z is a logsumexp over the actions.",
-            "log_softmax(log_q + reward / alpha, 1).",
+            "log_softmax(log_q + reward / alpha, 1)",
         ),
         tuned_log_policy,
         "this line is section 5 of notebook 09 and the optimum of RLHF at once",
+        cases=cases_tuned_log_policy,
+        why="log π* = log q + R/α − log Z, and log_softmax subtracts log Z",
     ),
     Exercise(
         "16.2",
@@ -147,10 +181,13 @@ EXERCISES = (
         (
             "The implied reward of x is α log π(x)/q(x).",
             "The chance that the winner wins is σ of the difference of the two rewards.",
-            "ratio = log_pi - log_q; then -logsigmoid(alpha * (ratio[winner] - ratio[loser])), "
-            "and the mean.",
+            "With ratio = log_pi - log_q:\n"
+            "-logsigmoid(alpha * (ratio[winner] - ratio[loser])).mean()",
         ),
         preference_loss,
         "a policy learnt from comparisons, without a reward and without acting",
+        cases=cases_preference_loss,
+        why="the difference of implied rewards is the margin, and −log σ of it the surprise at "
+        "the preference",
     ),
 )

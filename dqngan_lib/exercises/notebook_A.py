@@ -1,13 +1,24 @@
 """Exercises of appendix A: the pieces that every network is trained with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dqngan_lib.exercises.base import Exercise, Wrong, close, expect_number, expect_tensor
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_number,
+    expect_tensor,
+    normal,
+    perceptron,
+    whole,
+)
 
 
 def as_rows(images: Tensor) -> Tensor:
@@ -147,6 +158,67 @@ def _same(network: nn.Module, other: nn.Module) -> bool:
     return all(close(mine, yours) for mine, yours in pairs)
 
 
+# Random inputs, on which an answer must agree with the solution -----------------------------------
+
+
+def cases_as_rows(rng: torch.Generator) -> Iterator[Case]:
+    """Draw batches of pictures that are higher or wider, with one plane and more."""
+    for stage, shape in (
+        ("other shapes", (3, 2, 4, 5)),
+        ("other shapes", (2, 1, 5, 3)),
+        ("a batch of 1", (1, 3, 2, 2)),
+        ("a single pixel", (4, 1, 1, 1)),
+    ):
+        yield Case(stage, (normal(rng, *shape).requires_grad_(),))
+
+
+def cases_linear(rng: torch.Generator) -> Iterator[Case]:
+    """Draw layers with more and fewer outputs than inputs; a loss must reach all of them."""
+    for stage, rows, inputs, outputs in (
+        ("other shapes", 4, 3, 2),
+        ("other shapes", 3, 2, 5),
+        ("as many outputs as inputs", 3, 3, 3),
+        ("a batch of 1", 1, 4, 2),
+        ("a single output", 5, 2, 1),
+    ):
+        x, weight = normal(rng, rows, inputs), normal(rng, outputs, inputs)
+        bias = normal(rng, outputs)
+        yield Case(stage, (x, weight.requires_grad_(), bias.requires_grad_()))
+
+
+def cases_cross_entropy(rng: torch.Generator) -> Iterator[Case]:
+    """Draw logits of both signs, small and large."""
+    for stage, rows, classes, scale in (
+        ("other shapes", 6, 3, 1.0),
+        ("other shapes", 2, 5, 1.0),
+        ("a batch of 1", 1, 4, 1.0),
+        ("large logits", 4, 3, 500.0),
+    ):
+        logits = (scale * normal(rng, rows, classes)).requires_grad_()
+        yield Case(stage, (logits, whole(rng, classes, rows)))
+
+
+def cases_train_step(rng: torch.Generator) -> Iterator[Case]:
+    """Draw networks, optimizers of two kinds, and gradients left over from before."""
+    for stage, rows, kind in (
+        ("SGD", 5, torch.optim.SGD),
+        ("Adam", 4, torch.optim.Adam),
+        ("a batch of 1", 1, torch.optim.Adam),
+    ):
+        network, images = perceptron(rng, 3, 4, 3), normal(rng, rows, 3)
+        images_before = normal(rng, rows, 3)
+        network(images_before).sum().backward()  # an old gradient, which must not count
+        yield Case(stage, partial(_ready, network, kind, images, whole(rng, 3, rows)))
+
+
+def _ready(
+    network: nn.Module, kind: type[torch.optim.Optimizer], images: Tensor, labels: Tensor
+) -> tuple:
+    """Return a copy of a network with an optimizer of its own, and the batch."""
+    mine = deepcopy(network)
+    return mine, kind(mine.parameters(), lr=0.1), images.clone(), labels.clone()
+
+
 EXERCISES = (
     Exercise(
         "A.1",
@@ -154,10 +226,12 @@ EXERCISES = (
         (
             "A tensor has the methods `reshape` and `flatten`.",
             "`flatten` takes the first dimension to flatten. The batch is dimension 0.",
-            "images.flatten(1)",
+            "Flatten all dimensions but the batch:\nimages.flatten(1)",
         ),
         as_rows,
         "`nn.Flatten` does the same inside a network",
+        cases=cases_as_rows,
+        why="the batch is dimension 0, so flattening begins at dimension 1",
     ),
     Exercise(
         "A.2",
@@ -165,10 +239,12 @@ EXERCISES = (
         (
             "`@` multiplies matrices. Write the shapes under X, Wᵀ and b.",
             "(n, inputs) @ (inputs, outputs) gives (n, outputs). `weight.T` is the transpose.",
-            "x @ weight.T + bias",
+            "The bias is broadcast over the batch:\nx @ weight.T + bias",
         ),
         linear,
         "the bias was broadcast over the batch",
+        cases=cases_linear,
+        why="row i of X meets every row of W, and the bias is added to each row of the result",
     ),
     Exercise(
         "A.3",
@@ -176,10 +252,12 @@ EXERCISES = (
         (
             "log_softmax gives a table (n, classes). From row i take the entry labels[i].",
             "`gather(1, labels.unsqueeze(1))` takes one entry of each row. Then mean and sign.",
-            "-torch.log_softmax(logits, 1).gather(1, labels.unsqueeze(1)).mean()",
+            "All in one line:\n-torch.log_softmax(logits, 1).gather(1, labels.unsqueeze(1)).mean()",
         ),
         cross_entropy,
         "`gather` will pick the Q-value of the action taken, too",
+        cases=cases_cross_entropy,
+        why="log_softmax never overflows, and gather takes from each row the entry of its class",
     ),
     Exercise(
         "A.4",
@@ -188,9 +266,12 @@ EXERCISES = (
             "Four lines, in the order of the list above, and a `return`.",
             "loss = functional.cross_entropy(network(images), labels); then the optimizer twice, "
             "with `loss.backward()` between.",
+            "After the loss:\n"
             "optimizer.zero_grad(); loss.backward(); optimizer.step(); return loss.item()",
         ),
         train_step,
         "from here on the notebook trains with your function",
+        cases=cases_train_step,
+        why="backward adds to the gradients that are there, so the old ones are cleared first",
     ),
 )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.cells import Cell, Course, Notebook, Statement, parse
+from tools.grading.alike import shape
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def attempts(exercise: str, course: Course, cells: Sequence[Cell]) -> tuple[list
     pattern = rf"^\s*(async\s+)?def\s+{asked_for}\b"
     broken = [
         why
-        for position, why in notebook.broken
-        if position in marked or re.search(pattern, cells[position].source, re.MULTILINE)
+        for position, why, piece in notebook.broken
+        if position in marked or re.search(pattern, piece, re.MULTILINE)
     ]
     return result, (broken or [""])[-1]
 
@@ -165,26 +166,56 @@ SUSPICIOUS_CALLS = {"compile", "eval", "exec"}
 """The same, unless they are methods, such as a network's `eval`."""
 
 
-def suspicious(attempt: Attempt) -> str:
+def suspicious(attempt: Attempt, modules: dict[str, str]) -> str:
     """Name what a person should look at before believing that an answer is right.
 
-    That is what could get at the checks, and what is imported from `dqngan_lib`, which has many
-    an answer ready-made.
+    That is what could get at the checks, what is imported from `dqngan_lib`, which has many an
+    answer ready-made, and modules that were handed in beside the notebook.
+
+    Args:
+        attempt: The answer.
+        modules: Paths and sources of those modules.
     """
     own = [s for s in attempt.statements if s.cell >= 0]
     needs = {n.id for n in ast.walk(attempt.expression) if isinstance(n, ast.Name)}
     needs = needs.union(*(s.needs for s in own))
-    found = set()
-    parts = (attempt.expression, *(s.node for s in own))
-    for node in (node for part in parts for node in ast.walk(part)):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            origin = getattr(node, "module", None) or ""
-            names = {a.name for a in node.names if (a.asname or a.name).split(".")[0] in needs}
-            words = {part for name in names for part in f"{origin}.{name}".split(".")}
-            found |= words & SUSPICIOUS
-            found |= names if "dqngan_lib" in words else set()
-        elif isinstance(node, ast.Attribute):
-            found |= {node.attr} & SUSPICIOUS
-        elif isinstance(node, ast.Name):
-            found |= {node.id} & (SUSPICIOUS | SUSPICIOUS_CALLS)
-    return " ".join(sorted(found))
+    parts: list[ast.AST] = [attempt.expression, *(s.node for s in own)]
+    found, seen = set(), set()
+    while parts:
+        part = parts.pop()
+        for node in ast.walk(part):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                origin = getattr(node, "module", None) or ""
+                names = {
+                    a.name
+                    for a in node.names
+                    if isinstance(part, ast.Module) or (a.asname or a.name).split(".")[0] in needs
+                }
+                words = {word for name in names for word in f"{origin}.{name}".split(".")}
+                found |= words & SUSPICIOUS
+                found |= names if "dqngan_lib" in words else set()
+                used = {path for path in modules if path.split("/")[0].removesuffix(".py") in words}
+                parts += [_module(modules[path]) for path in used - seen]
+                seen |= used
+            elif isinstance(node, ast.Attribute):
+                found |= {node.attr} & SUSPICIOUS
+            elif isinstance(node, ast.Name):
+                found |= {node.id} & (SUSPICIOUS | SUSPICIOUS_CALLS)
+    return " ".join(sorted(found | seen))
+
+
+def _module(source: str) -> ast.Module:
+    """Parse a module; if it is not Python, it has nothing to look at."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def shape_of(attempt: Attempt) -> str:
+    """Return what answers have in common that differ in names alone; see `alike.shape`."""
+    node = attempt.definition.node if attempt.definition else attempt.expression
+    try:
+        return shape(node.value if isinstance(node, ast.Assign) else node)
+    except RecursionError:
+        return ""

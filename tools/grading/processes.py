@@ -18,12 +18,13 @@ import sys
 import tempfile
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tools.cells import Cell, courses
+from tools.cells import courses
 from tools.grading import worker
+from tools.grading.collect import Handed
 from tools.notebooks import ROOT
 
 VERDICTS = ("right", "wrong", "timed out", "error", "not attempted")
@@ -42,20 +43,6 @@ MOST_BYTES = 1_000_000
 """What a process may report; longer is forged."""
 
 
-@dataclass
-class Handed:
-    """A file that a student has handed in."""
-
-    student: str
-    file: str
-    """Its path in the folder."""
-    cells: list[Cell] = field(default_factory=list)
-    numbers: list[str] = field(default_factory=list)
-    """The notebooks that it is; nearly always one."""
-    problem: str = ""
-    """Why it cannot be graded, if so."""
-
-
 @dataclass(frozen=True)
 class Result:
     """What is said of one exercise in one file."""
@@ -63,7 +50,17 @@ class Result:
     verdict: str
     message: str = ""
     look: str = ""
-    file: str = ""
+    share: float = 0.0
+    """Of the stages of the check, how many it passes: 1 if it is right."""
+    shape: str = ""
+    """What answers have in common that differ in names alone."""
+    handed: Handed | None = None
+    """The file."""
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The smaller, the better."""
+        return VERDICTS.index(self.verdict), -self.share
 
 
 @dataclass
@@ -91,7 +88,7 @@ def default_start() -> str:
 
 
 def grade(
-    handed: list[Handed], *, jobs: int, seconds: int, start: str, only: set[str]
+    handed: list[Handed], *, jobs: int, seconds: int, start: str, only: set[str], seed: int
 ) -> list[tuple[str, str, Result]]:
     """Judge every exercise in every file; return student, exercise and result of each.
 
@@ -101,6 +98,7 @@ def grade(
         seconds: How long an exercise may compute.
         start: "fork" or "spawn".
         only: The notebooks that are wanted.
+        seed: Of the random inputs that the checks draw; not that of the notebooks, which is 0.
     """
     tasks = []
     for one in handed:
@@ -120,24 +118,24 @@ def grade(
         gc.freeze()  # else each child walks, and so copies, all that torch has in memory
     box = Path(tempfile.mkdtemp(prefix="grade-"))
     try:
-        _run_all(tasks, jobs, seconds, start, box)
+        _run_all(tasks, jobs, seconds, start, seed, box)
     finally:
         shutil.rmtree(box, ignore_errors=True)
     return [
-        (task.handed.student, exercise, Result(r.verdict, r.message, r.look, task.handed.file))
+        (task.handed.student, exercise, replace(r, handed=task.handed))
         for task in tasks
         for exercise, r in task.results
     ]
 
 
-def _run_all(tasks: list[Task], jobs: int, seconds: int, start: str, box: Path) -> None:
+def _run_all(tasks: list[Task], jobs: int, seconds: int, start: str, seed: int, box: Path) -> None:
     waiting = deque(task for task in tasks if task.exercises)
     total, shown = len(waiting), 0.0
     running: list[Process] = []
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                running.append(Process(waiting.popleft(), seconds, start, box))
+                running.append(Process(waiting.popleft(), seconds, start, seed, box))
             for process in list(running):
                 if process.is_over():
                     running.remove(process)
@@ -158,12 +156,16 @@ def _run_all(tasks: list[Task], jobs: int, seconds: int, start: str, box: Path) 
 class Process:
     """A process that judges the answers of a task, until it has done so or is brought down."""
 
-    def __init__(self, task: Task, seconds: int, start: str, box: Path) -> None:
+    def __init__(self, task: Task, seconds: int, start: str, seed: int, box: Path) -> None:
         self.task, self.seconds = task, seconds
         self.token = secrets.token_hex(16)
         self.folder = Path(tempfile.mkdtemp(dir=box))
         self.results = box / f"{self.folder.name}.results"
         self.results.touch()
+        for name, source in task.handed.modules.items():
+            with contextlib.suppress(OSError):  # a name that this system cannot have
+                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / name).write_text(source, encoding="utf-8", errors="replace")
         self.size = 0
         self.began = time.monotonic()
         self.timed_out = self.forged = False
@@ -172,6 +174,8 @@ class Process:
             "exercises": list(task.exercises),
             "first": task.first,
             "cells": [(cell.source, cell.exercise) for cell in task.handed.cells],
+            "modules": task.handed.modules,
+            "seed": seed,
             "token": self.token,
             "results": str(self.results),
             "folder": str(self.folder),
@@ -234,6 +238,10 @@ class Process:
                 raise KeyError(said["exercise"])
             if "begin" in said:
                 begun = said["begin"]
+            elif "passed" in said:
+                name, wrong = self.task.results[-1]
+                share = said["passed"] / said["of"]
+                self.task.results[-1] = name, replace(wrong, share=share)
             elif "end" in said:
                 if all(name != said["exercise"] for name, _ in self.task.results):
                     self._note(Result("not attempted", "the notebook has no such function"))
@@ -241,7 +249,8 @@ class Process:
                 begun = None
             else:
                 verdict = VERDICTS[VERDICTS.index(said["verdict"])]
-                self._note(Result(verdict, said["message"], said["look"]))
+                share = float(verdict == "right")
+                self._note(Result(verdict, said["message"], said["look"], share, said["shape"]))
                 begun, self.task.first = None, said["at"] + 1
         return begun
 
@@ -254,12 +263,14 @@ class Process:
 
     def _cause(self) -> Result:
         """Say why a process ended without having said that it was done."""
-        number = self.child.signal
+        number = max(0, -self.child.code) if os.name == "posix" else 0
         names = {getattr(signal, "SIGXCPU", -1)}
         if self.timed_out or number in names or self.child.seconds >= self.seconds:
             return Result("timed out", f"it computes for over {self.seconds} s, or waits for ever")
         if number:
             return Result("error", f"it ended the process ({signal.Signals(number).name})")
+        if self.child.code == worker.CLOSED:
+            return Result("error", "it closes files that are not its own")
         return Result("error", "it ended the process")
 
 
@@ -267,7 +278,7 @@ class _Forked:
     """A process forked from this one."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        self.signal, self.seconds, self.over = 0, 0.0, False
+        self.code, self.seconds, self.over = 0, 0.0, False
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
@@ -283,7 +294,7 @@ class _Forked:
 
     def _note(self, status: int, seconds: float) -> None:
         self.over, self.seconds = True, seconds
-        self.signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        self.code = os.waitstatus_to_exitcode(status)
 
     def kill(self) -> None:
         """End it and what it has started."""
@@ -317,9 +328,9 @@ class _Spawned:
         )
 
     @property
-    def signal(self) -> int:
-        """The number of the signal that ended it, else 0."""
-        return max(0, -(self.process.returncode or 0)) if os.name == "posix" else 0
+    def code(self) -> int:
+        """How it ended: on POSIX less than 0 for a signal."""
+        return self.process.returncode or 0
 
     def poll(self) -> bool:
         """Tell whether it has ended."""

@@ -1,4 +1,4 @@
 """Slices of a brain (notebook 13).
 
-Read `slices`, `head_start`, `tissue`, `patch_choice`.
+Read `slices`, `head_start`, `tissue`, `lesions`, `widgets`, `medmnist`.
 """

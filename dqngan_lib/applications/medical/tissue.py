@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dqngan_lib.course.arguments import require, whole
-from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.networks import CausalTransformer, Memory
-from dqngan_lib.dqngan.rewards import policy_target
 
 TISSUES = ("background or fluid", "grey matter", "white matter")
 """Names of the classes."""
@@ -135,31 +133,6 @@ class ClassTransformer(CausalTransformer):
         for layer, block in enumerate(self.blocks):
             x = block(x, memory, layer)
         return self.head(self.norm(x)).mT
-
-
-@torch.no_grad()
-def log_ratios(agent: DQNGAN, tokens: Tensor, clip: float = 5.0) -> Tensor:
-    """Return log p(x)/q(x) of whole episodes, as the discriminator sees it, float `(n,)`.
-
-    The sum over the steps of log p(a|s)/q(a|s), where p is the target that the discriminator
-    sets for the Q-network. Positive: more likely among real patches than the sampler thinks.
-
-    Args:
-        agent: Sampler and discriminator.
-        tokens: Finished episodes, int64 `(n, 1 + T)`.
-        clip: See `rewards.policy_target`.
-    """
-    was_training = agent.discriminator.training
-    agent.discriminator.eval()
-    found = []
-    for part in tokens.split(500):
-        observation, action = part[:, :-1], part[:, 1:].unsqueeze(1)
-        log_q = agent.log_q(observation)
-        target = policy_target(log_q, agent.discriminator(observation), clip)
-        # Σ_t log p(a_t|s_t) − log q(a_t|s_t)
-        found.append((target - log_q).gather(1, action).sum((1, 2)))
-    agent.discriminator.train(was_training)
-    return torch.cat(found)
 
 
 class TissueNetwork(nn.Module):

@@ -1,4 +1,4 @@
-"""One core, many cores, two processes (notebook 15).
+"""One core, many cores, two processes, many runs (notebook 15).
 
-Read `timing`, then `distributed`.
+Read `timing`, then `distributed`, then `study`.
 """

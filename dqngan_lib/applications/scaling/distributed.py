@@ -1,10 +1,14 @@
 r"""One training on several processes: copies of the networks, and a part of each batch for each.
 
-torchrun starts the processes, and `DistributedDataParallel` (Li et al. 2020, 2006.15704) takes
-the mean of their gradients. In a terminal:
+torchrun starts the processes, as many as it is asked for, and `DistributedDataParallel` (Li et al.
+2020, 2006.15704) takes the mean of their gradients. In a terminal, in the course's folder:
 
-    torchrun --standalone --nproc-per-node=2 \
+    .venv/bin/torchrun --standalone --nproc-per-node=2 \
         -m dqngan_lib.applications.scaling.distributed --out weights.pt "group norm"
+
+On Windows it is `.venv\Scripts\torchrun`, after `set USE_LIBUV=0` (in PowerShell
+`$env:USE_LIBUV=0`). With `--backend nccl` behind the module's name each process takes a GPU of its
+own.
 
 From a notebook, `launch` does the same, with a time limit. All of it stays on this computer: the
 processes talk through the loopback address.
@@ -13,6 +17,7 @@ processes talk through the loopback address.
 import argparse
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,16 +26,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
-from dqngan_lib.course.arguments import require
+from dqngan_lib.applications.scaling.timing import wait_for
+from dqngan_lib.course.arguments import require, whole
 from dqngan_lib.course.data import digits
 from dqngan_lib.gan.model import GAN, GANSettings
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
@@ -43,23 +49,61 @@ class Plan:
     norm: Literal["group", "batch", "shared"] = "group"
     """The generator's normalisation: of each picture alone, of the process's part of the batch,
     or of the whole batch."""
-    parts: tuple[int, ...] = (32, 32)
-    """How many pictures of each batch go to each process; their sum is the batch."""
+    batch: int = 64
+    """Pictures in a batch, all processes together."""
+    first: int = 1
+    """How many times as large the part of the first process is as that of each other."""
     weighted: bool = True
     """Whether a process counts as much as its part, or all alike (DDP's own way)."""
     dtype: torch.dtype = torch.float64
     """Of weights and pictures."""
+
+    def parts(self, processes: int) -> tuple[int, ...]:
+        """Return how many pictures of each batch go to each process.
+
+        Args:
+            processes: How many there are, the *world size*.
+
+        Raises:
+            ValueError: There are so many that one would get nothing.
+        """
+        whole("processes", processes, 1)
+        shares = self.first + processes - 1
+        ends = [0, *(round(self.batch * (self.first + k) / shares) for k in range(processes))]
+        parts = tuple(end - start for start, end in pairwise(ends))
+        few = f"few enough for a picture each of a batch of {self.batch}"
+        require(min(parts) > 0, "processes", processes, few)
+        return parts
 
 
 PLANS = {
     "group norm": Plan(),
     "batch norm": Plan("batch"),
     "shared batch norm": Plan("shared"),
-    "unequal parts": Plan(parts=(48, 16), weighted=False),
-    "unequal parts, weighted": Plan(parts=(48, 16)),
+    "unequal parts": Plan(first=3, weighted=False),
+    "unequal parts, weighted": Plan(first=3),
     "group norm, float32": Plan(dtype=torch.float32),
+    "group norm, float32, batch 512": Plan(batch=512, dtype=torch.float32),
 }
 """What notebook 15 runs."""
+
+
+class _SumOverAll(torch.autograd.Function):
+    """The sum of a tensor over all processes; so each hears the gradients of all."""
+
+    @staticmethod
+    def forward(context: Any, own: Tensor) -> Tensor:
+        """Return y = Σ x_w, the same in every process."""
+        total = own.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, slope: Tensor) -> Tensor:
+        """Return ∂(Σ L_w)/∂x = Σ ∂L_w/∂y."""
+        total = slope.clone()
+        dist.all_reduce(total)
+        return total
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
@@ -74,7 +118,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return super().forward(planes)
         numbers = planes.new_full((1,), planes[:, 0].numel())
         sums = torch.cat([planes.sum((0, 2, 3)), planes.square().sum((0, 2, 3)), numbers])
-        first, second, count = all_reduce(sums).split([*planes.shape[1:2] * 2, 1])
+        first, second, count = _SumOverAll.apply(sums).split([*planes.shape[1:2] * 2, 1])
         mean = first / count
         variance = second / count - mean.square()
         with torch.no_grad():
@@ -103,33 +147,37 @@ class PartGAN(GAN):
 
     Args:
         plan: What is trained.
-        rank: Which process this is, from 0 on.
         settings: How the pair learns.
         seed: Seed of weights and noise, the same in every process.
+        device: Where this process computes.
     """
 
-    def __init__(self, plan: Plan, rank: int, settings: GANSettings, seed: int) -> None:
-        super().__init__(*networks(plan, seed), settings, seed)
+    def __init__(
+        self, plan: Plan, settings: GANSettings, seed: int, device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(*(network.to(device) for network in networks(plan, seed)), settings, seed)
         self.plan, self.noise_size = plan, self.generator.noise_size
-        before = sum(plan.parts[:rank])
-        self.part = slice(before, before + plan.parts[rank])
+        world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
+        parts = plan.parts(world)
+        before = sum(parts[:rank])
+        self.part = slice(before, before + parts[rank])
+        self.share = parts[rank] / plan.batch  # n_w / n
         self.alone = self.discriminator
         if dist.is_initialized():
-            self.generator = self._in_parallel(self.generator, rank)
-            self.discriminator = self._in_parallel(self.discriminator, rank)
+            self.generator = self._in_parallel(self.generator)
+            self.discriminator = self._in_parallel(self.discriminator)
 
-    def _in_parallel(self, network: nn.Module, rank: int) -> DistributedDataParallel:
+    def _in_parallel(self, network: nn.Module) -> DistributedDataParallel:
         """Wrap a network so that each backward pass adds up the gradients of all processes."""
-        parallel = DistributedDataParallel(network, broadcast_buffers=False)
+        parallel = DistributedDataParallel(network)
         if self.plan.weighted:
-            share = self.plan.parts[rank] / sum(self.plan.parts)
-            parallel.register_comm_hook(share, _add_up)
+            parallel.register_comm_hook(self.share, _add_up)
         return parallel
 
     def noise(self, count: int) -> Tensor:
         """Draw the noise of the whole batch, and return that of this part."""
-        whole = torch.randn(sum(self.plan.parts), self.noise_size, generator=self.rng)
-        return whole[self.part].to(self.plan.dtype)
+        batch = torch.randn(self.plan.batch, self.noise_size, generator=self.rng)
+        return batch[self.part].to(self.device, self.plan.dtype)
 
     def generator_step(self, count: int, labels: Tensor | None = None) -> Tensor:
         """Take the generator's step; the discriminator stands still and needs no wrapper."""
@@ -154,31 +202,47 @@ def _add_up(share: float, bucket: dist.GradBucket) -> torch.futures.Future[Tenso
     return work.get_future().then(lambda future: future.value()[0])
 
 
-def train(plan: Plan, rank: int = 0, *, rounds: int = 8, seed: int = 0) -> dict[str, Tensor]:
-    """Train for some rounds; return all weights by name.
+@dataclass(frozen=True)
+class Trained:
+    """What `train` returns."""
+
+    weights: dict[str, Tensor]
+    """All weights of both networks, by name, on the CPU."""
+    seconds: float
+    """Seconds a round: the median of all rounds but the first."""
+
+
+def train(
+    plan: Plan, *, rounds: int = 8, seed: int = 0, device: torch.device | str = "cpu"
+) -> Trained:
+    """Train for some rounds: this process's part, or all of it where there are no others.
 
     Args:
-        plan: What is trained, and in which parts.
-        rank: Which process this is. Without the others, `plan` must have one part.
-        rounds: Rounds of the game.
+        plan: What is trained. Its parts follow from the number of processes.
+        rounds: Rounds of the game, 2 or more.
         seed: Of weights, noise and the order of the digits.
+        device: Where this process computes.
 
     Raises:
-        ValueError: The plan has another number of parts than there are processes.
+        ValueError: There are more processes than pictures, or fewer than 2 rounds.
     """
-    processes = dist.get_world_size() if dist.is_initialized() else 1
-    require(len(plan.parts) == processes, "plan.parts", plan.parts, f"one for each of {processes}")
+    whole("rounds", rounds, 2)
     settings = GANSettings(penalty="r1", penalty_weight=0.1, penalty_every=8)
-    gan = PartGAN(plan, rank, settings, seed)
+    gan = PartGAN(plan, settings, seed, device)
     images, order = digits().train_images, torch.Generator().manual_seed(seed)
+    seconds = []
     for _ in range(rounds):
-        batch = torch.randint(len(images), (sum(plan.parts),), generator=order)
-        gan.update(images[batch[gan.part]].to(plan.dtype))
-    return {
-        f"{name}.{key.removeprefix('module.')}": value.detach().clone()
+        started = time.perf_counter()
+        batch = torch.randint(len(images), (plan.batch,), generator=order)
+        gan.update(images[batch[gan.part]].to(device, plan.dtype))
+        wait_for(device)
+        seconds.append(time.perf_counter() - started)
+    weights = {
+        f"{name}.{key.removeprefix('module.')}": value.detach().cpu().clone()
         for name in ("generator", "discriminator")
         for key, value in getattr(gan, name).named_parameters()
     }
+    return Trained(weights, statistics.median(seconds[1:]))
 
 
 def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -187,27 +251,36 @@ def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> floa
 
 
 def launch(
-    names: Sequence[str], *, rounds: int = 8, seed: int = 0, seconds: float = 180
-) -> dict[str, dict[str, Any]]:
-    """Run plans on two new processes, and wait for them.
+    names: Sequence[str],
+    *,
+    processes: int = 2,
+    rounds: int = 8,
+    seed: int = 0,
+    seconds: float = 180,
+) -> dict[str, Trained]:
+    """Run plans on new processes, on this computer's CPU, and wait for them.
 
     Args:
         names: Names in `PLANS`.
+        processes: How many.
         rounds: See `train`.
         seed: See `train`.
         seconds: After so long everything is ended.
 
     Returns:
-        For each name `weights`, and `seconds` that its rounds took.
+        For each name what process 0 has trained.
 
     Raises:
         TimeoutError: It took too long; no process is left.
         RuntimeError: A process failed; its last words are in the message.
+        ValueError: There are more processes than pictures in a batch.
     """
+    for name in names:
+        PLANS[name].parts(processes)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "weights.pt"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "-m", __name__]
+        command += ["--local-addr=127.0.0.1", f"--nproc-per-node={processes}", "-m", __name__]
         command += [f"--out={out}", f"--rounds={rounds}", f"--seed={seed}"]
         command += [f"--seconds={seconds}", *names]
         process = subprocess.Popen(
@@ -230,18 +303,21 @@ def launch(
             _end(process)
         if process.returncode != 0 or not out.is_file():
             raise RuntimeError(f"a process failed. The end of what it said:\n{said[-2_000:]}")
-        return torch.load(out, weights_only=True)
+        found = torch.load(out, weights_only=True)
+    return {name: Trained(**fields) for name, fields in found.items()}
 
 
 def _environment() -> dict[str, str]:
-    """Return the variables for the processes: this package, one thread, the loopback device."""
+    """Return the variables for the processes: this package, one thread, the loopback address."""
     found = dict(os.environ)
     here = str(Path(__file__).resolve().parents[3])
     found["PYTHONPATH"] = os.pathsep.join(filter(None, [here, found.get("PYTHONPATH")]))
     found.setdefault("OMP_NUM_THREADS", "1")
-    if hasattr(socket, "if_nameindex"):
-        loops = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
-        found |= {"GLOO_SOCKET_IFNAME": loops[0]} if loops else {}
+    if sys.platform == "win32":  # torch has no libuv there, and its launcher asks for it
+        found.setdefault("USE_LIBUV", "0")
+    else:
+        names = {name for _, name in socket.if_nameindex()} & {"lo", "lo0"}
+        found |= {"GLOO_SOCKET_IFNAME": names.pop()} if names else {}
     return found
 
 
@@ -257,27 +333,55 @@ def _end(process: subprocess.Popen) -> None:
         process.stdout.close()
 
 
+def place(backend: str, plans: Sequence[str]) -> torch.device:
+    """Return where this process of torchrun's computes.
+
+    Raises:
+        ValueError: It was not started by torchrun, or something is missing: a GPU, a picture.
+    """
+    if "WORLD_SIZE" not in os.environ:
+        raise ValueError("start it with torchrun --standalone --nproc-per-node=2 -m …")
+    for name in plans:
+        PLANS[name].parts(int(os.environ["WORLD_SIZE"]))
+    if backend == "gloo":
+        return torch.device("cpu")
+    here, found = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if found < here:
+        raise ValueError(
+            f"--backend nccl takes a GPU a process: {here} processes, GPUs: {found}; "
+            "take --backend gloo"
+        )
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+
+
 def main() -> None:
     """Train in one of the processes that torchrun has started."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="distributed", description=__doc__.partition("\n")[0])
     parser.add_argument("plans", nargs="+", choices=list(PLANS))
     parser.add_argument("--out", type=Path, required=True, help="where process 0 saves")
+    parser.add_argument("--backend", choices=("gloo", "nccl"), default="gloo", help="CPUs or GPUs")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=180, help="the process ends after these")
     options = parser.parse_args()
+    try:
+        device = place(options.backend, options.plans)
+    except ValueError as error:  # one process says it for all
+        sys.exit(f"distributed: {error}" if os.environ.get("RANK", "0") == "0" else 1)
     # Whatever happens to torchrun: nobody is left waiting for a process that is gone.
     limit = threading.Timer(options.seconds, os._exit, [1])
     limit.daemon = True
     limit.start()
-    dist.init_process_group("gloo", timeout=timedelta(seconds=options.seconds))
+    on_gpu = {"device_id": device} if device.type == "cuda" else {}
+    dist.init_process_group(options.backend, timeout=timedelta(seconds=options.seconds), **on_gpu)
     try:
-        rank, results = dist.get_rank(), {}
+        results = {}
         for name in options.plans:
-            started = time.perf_counter()
-            weights = train(PLANS[name], rank, rounds=options.rounds, seed=options.seed)
-            results[name] = {"weights": weights, "seconds": time.perf_counter() - started}
-        if rank == 0:
+            trained = train(PLANS[name], rounds=options.rounds, seed=options.seed, device=device)
+            results[name] = vars(trained)
+            if dist.get_rank() == 0:
+                print(f"{name}: {1e3 * trained.seconds:.0f} ms a round")
+        if dist.get_rank() == 0:
             torch.save(results, options.out)
         dist.barrier()  # nobody closes the connection while another process still uses it
     finally:
