@@ -20,8 +20,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
+from PIL import Image
 
 import course
 from tests.small_notebooks import save, small_notebook
@@ -199,6 +201,43 @@ bar.close()"""
     finally:
         page.close()
     path.unlink()
+
+
+@pytest.mark.slow
+def test_a_photograph_of_12_mb_arrives_is_painted_and_saved(address, browser, tmp_path):
+    """More than Jupyter's own limit of 10 MB; the photograph is as large as a phone makes it."""
+    photo = tmp_path / "phone.jpg"
+    noise = torch.randint(256, (756, 1008, 3), generator=torch.Generator().manual_seed(0))
+    picture = Image.fromarray(noise.byte().numpy()).resize((4032, 3024))
+    quality = next(q for q in range(90, 101) if _saved(picture, photo, q) > 12_000_000)
+    assert photo.stat().st_size < 64_000_000, quality
+    path = FOLDER / "14_upload.ipynb"
+    write(path, part_with_widget(NOTEBOOKS / "14_art.ipynb"))
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    try:
+        open_and_run(page, address, path)
+        page.locator(".jupyter-widgets input[type=file]").set_input_files(photo)
+        page.wait_for_selector(".jupyter-widgets :text('phone.jpg')")
+        page.locator("button.jupyter-button.mod-primary").click()
+        page.wait_for_selector(".jupyter-widgets :text('2000 strokes')")
+        page.locator("button.jupyter-button:has-text('save the picture')").click()
+        with page.expect_download() as download:
+            page.locator(".jupyter-widgets a[download]").click()
+        with Image.open(download.value.path()) as saved:
+            assert saved.width == 2_048
+    except BaseException:
+        page.screenshot(path=FOLDER / "14_upload.png")
+        raise
+    finally:
+        page.close()
+    path.unlink()
+
+
+def _saved(picture: Image.Image, path: Path, quality: int) -> int:
+    """Save a picture as a JPEG and return the size of the file in bytes."""
+    picture.save(path, quality=quality)
+    return path.stat().st_size
 
 
 def open_and_run(page, address: str, path: Path) -> None:

@@ -1,9 +1,11 @@
 """`course.py lab`: what JupyterLab is told. What comes of it, tests/test_browser.py sees."""
 
+import ast
 import json
 import sys
 from pathlib import Path
 
+from dqngan_lib.applications.art.photos import MOST_BYTES
 from tools import lab
 
 
@@ -34,3 +36,9 @@ def test_settings_are_those_that_jupyterlab_knows():
         for setting, value in settings.items():
             allowed = [one["const"] for one in known[setting].get("oneOf", [])]
             assert value in (allowed or [True, False])
+
+
+def test_every_photograph_that_is_opened_also_arrives():
+    options = dict(option.split("=", 1) for option in lab.options())
+    settings = ast.literal_eval(options["--ServerApp.tornado_settings"])
+    assert settings["websocket_max_message_size"] > MOST_BYTES

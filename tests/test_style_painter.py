@@ -158,11 +158,11 @@ def test_taste_is_drawn_for_the_dial_and_its_rivals():
     dial = {0: {"psnr": 27.0, "distance": 0.2}, 3: {"psnr": 17.0, "distance": 0.1}}
     recolour = {0.5: {"psnr": 18.0, "distance": 0.08}}
     _, axes = plt.subplots()
-    draw_taste(axes, dial, recolour, {"psnr": 15.0, "distance": 0.13}, 0.05, "Taste costs")
-    painter, rival, rule, floor = axes.lines
+    draw_taste(axes, dial, recolour, 0.05, "Taste costs")
+    painter, rival, floor = axes.lines
     assert (list(painter.get_xdata()), list(painter.get_ydata())) == ([27, 17], [0.2, 0.1])
     assert list(rival.get_xdata()) == [18]
-    assert (list(rule.get_ydata()), list(floor.get_ydata())) == ([0.13], [0.05, 0.05])
+    assert list(floor.get_ydata()) == [0.05, 0.05]
     words = [text.get_text() for text in axes.texts]
-    assert words[:4] == ["λ = 0", "λ = 3", "50%", "strict palette"]
+    assert words[:3] == ["λ = 0", "λ = 3", "50%"]
     plt.close("all")

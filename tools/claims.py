@@ -215,8 +215,8 @@ MAIN = {
     "14": (
         "DQN behind exact greedy search after 500 strokes, mean of four, dB",
         "DQN above random strokes, mean of four, dB",
-        "style distance at λ = 3 over that at λ = 0, mean of four photographs",
-        "and the PSNR is then still, dB",
+        "portrait of 256 × 256 in 2,000 strokes, PSNR, dB",
+        "200 strokes, both: above exact greedy search, dB",
     ),
     "15": (
         "group norm: largest difference of any weight, two processes and one",

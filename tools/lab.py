@@ -22,6 +22,9 @@ WORKSPACE = "default-37a8.jupyterlab-workspace"
 """The name that JupyterLab gives to the file of its first workspace."""
 # By its address, not by its path: given a path, Jupyter would show that folder alone.
 FIRST_PAGE = "/lab/tree/notebooks/00_start_here.ipynb"
+# A file uploaded to a widget comes as one message, and a larger one is dropped without a word.
+# JupyterLab's own limit is 10 MB, and phones make larger photographs.
+UPLOAD_MB = 64
 CONTENTS = "@jupyterlab/toc:plugin"
 LAYOUT = {
     "left": {
@@ -45,6 +48,7 @@ def options() -> list[str]:
         f"--LabApp.workspaces_dir={WORKSPACES}",
         "--LabApp.custom_css=True",
         f"--ServerApp.static_custom_path={SETTINGS / 'custom'}",
+        f"--ServerApp.tornado_settings={{'websocket_max_message_size': {UPLOAD_MB * 2**20}}}",
     ]
 
 
@@ -65,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Where JupyterLab looks for custom.css cannot be set by an option, unless it is made one.
     ServerApp.static_custom_path.tag(config=True)
     prepare_workspace(WORKSPACES)
+    os.environ["COURSE_UPLOAD"] = str(UPLOAD_MB)  # the notebooks say how large a file may be
     lab([*options(), *(sys.argv[1:] if arguments is None else arguments)])
 
 

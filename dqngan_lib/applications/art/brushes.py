@@ -37,6 +37,9 @@ BRUSH_SHAPES = BRUSH_DIRECTIONS * len(SIZES)
 PLACES = PATCH // STEP
 """Places in a row of a patch."""
 
+REACH = 4
+"""A stroke touches no pixel more than so many places from its own: 18 × 18 pixels around it."""
+
 BRUSH_ACTIONS = BRUSH_SHAPES * PLACES * PLACES
 """Strokes of a patch: 3,136."""
 
@@ -216,3 +219,6 @@ def brush_gains(canvas: Tensor, target: Tensor) -> Tensor:
         # k (2 Σ m d − k Σ m²) − 2 Σ m e c − Σ m² c², best colour by best colour.
         gains.append(paid - 2 * first[:, 3] - second[:, 3])
     return torch.cat(gains, 1)
+
+
+brush_gains.reach = REACH  # so that `painter.paint` need not work out the whole map anew

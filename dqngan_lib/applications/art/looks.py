@@ -1,7 +1,7 @@
 """Render the strokes of a painting again, at any size and with other brushes: oil, chalk, dots."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from dqngan_lib.applications.art.brushes import Stroke, stroke_axes, stroke_mask
-from dqngan_lib.applications.art.painter import PAPER
+from dqngan_lib.applications.art.painter import Painting
 from dqngan_lib.course.arguments import require, whole
 
 LOOKS = ("plain", "oil", "chalk", "dots")
@@ -19,15 +19,8 @@ _BRISTLES = 12
 """Bristles across an oil brush."""
 
 
-def render(
-    strokes: Sequence[Stroke],
-    height: int,
-    width: int,
-    scale: int = 3,
-    look: str = "oil",
-    seed: int = 0,
-) -> Tensor:
-    """Lay strokes on white paper that is `scale` times as large as the picture.
+def render(painting: Painting, scale: int = 3, look: str = "oil", seed: int = 0) -> Tensor:
+    """Lay the strokes of a painting on a canvas that is `scale` times as large.
 
     - `plain`: soft capsules.
     - `oil`: bristles leave streaks along the stroke, lighter and darker, and a ragged end.
@@ -35,9 +28,7 @@ def render(
     - `dots`: a disc of the same area in the place of each stroke.
 
     Args:
-        strokes: In pixels of the picture.
-        height: Height of the picture in pixels.
-        width: Width of the picture.
+        painting: Its strokes are laid again, on a canvas of its ground.
         scale: Pixels for each pixel.
         look: One of `LOOKS`.
         seed: Seed of bristles and paper.
@@ -48,46 +39,46 @@ def render(
     Raises:
         ValueError: The look is unknown.
     """
-    return render_steps(strokes, height, width, scale, look, seed)[-1]
+    return next(render_steps(painting, scale, look, seed))
 
 
 def render_steps(
-    strokes: Sequence[Stroke],
-    height: int,
-    width: int,
+    painting: Painting,
     scale: int = 3,
     look: str = "oil",
     seed: int = 0,
     stops: Sequence[int] | None = None,
-) -> list[Tensor]:
-    """Return the canvas after so many strokes, for each number in `stops`; see `render`.
+) -> Iterator[Tensor]:
+    """Yield the canvas after so many strokes, for each number in `stops`; see `render`.
 
     Args:
-        strokes: See `render`, as for the other arguments.
-        height: Height of the picture in pixels.
-        width: Width of the picture.
+        painting: See `render`, as for the other arguments.
         scale: Pixels for each pixel.
         look: One of `LOOKS`.
         seed: Seed of bristles and paper.
-        stops: Numbers of strokes, from 0 to all; without them, after the last.
+        stops: Numbers of strokes from 0 to all, none less than the one before; without them,
+            after the last.
 
     Raises:
-        ValueError: The look is unknown, or there are not so many strokes.
+        ValueError: The look is unknown, there are not so many strokes, or a stop is out of order.
     """
     require(look in LOOKS, "look", look, f"one of {', '.join(LOOKS)}")
     whole("scale", scale, 1)
+    strokes = painting.strokes
     stops = [len(strokes)] if stops is None else list(stops)
     for stop in stops:
         whole("stops", stop, 0, len(strokes))
+    require(stops == sorted(stops), "stops", stops, "in rising order")
     rng = torch.Generator().manual_seed(int(seed))
-    canvas = torch.full((3, height * scale, width * scale), PAPER)
-    grain = _paper(height * scale, width * scale, rng)
-    shown = {0: canvas.clone()}
-    for number, stroke in enumerate(strokes, start=1):
-        _lay(canvas, stroke.scaled(scale), look, grain, rng)
-        if number in stops:
-            shown[number] = canvas.clamp(0, 1)
-    return [shown[stop] for stop in stops]
+    height, width = (side * scale for side in painting.canvas.shape[1:])
+    canvas = painting.ground[:, None, None].repeat(1, height, width)
+    grain = _paper(height, width, rng)
+    laid = 0
+    for stop in stops:
+        for stroke in strokes[laid:stop]:
+            _lay(canvas, stroke.scaled(scale), look, grain, rng)
+        laid = stop
+        yield canvas.clamp(0, 1)
 
 
 def _paper(height: int, width: int, rng: torch.Generator) -> Tensor:

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from dqngan_lib.applications.art.brushes import BRUSH_SHAPES, STEP
+from dqngan_lib.applications.art.brushes import BRUSH_SHAPES, REACH, STEP
 
-WINDOW = 18
+WINDOW = STEP * (2 * REACH + 1)
 """Height and width of a window in pixels: room for the large brush in every direction."""
 
 GAIN = 10.0
@@ -25,6 +25,9 @@ class PainterNetwork(nn.Module):
     The weights are squares u², so that none is below 0, and start at random. The network knows
     no place: learnt on patches of 28 × 28, it works on a sheet of any size.
     """
+
+    reach = REACH
+    """A value depends on no pixel more than so many places away."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
-"""Take any photograph: PNG or JPEG, grey or colour, of any size; say clearly what is no picture."""
+"""Take any photograph that a phone or camera makes; say clearly what is none, and what to do."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +11,40 @@ from torch import Tensor
 
 from dqngan_lib.course.arguments import require, whole
 
-_FORMATS = ("PNG", "JPEG")
-"""What can be read."""
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
+"""What can be read, as Pillow names it. MPO is a JPEG with more pictures behind the first one."""
 
-MOST_BYTES = 30_000_000
+_KINDS = "a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP file"
+
+MOST_BYTES = 60_000_000
 """The largest file that is opened."""
 
 _MOST_PIXELS = 60_000_000
-"""The largest picture that is unpacked: a small file may hold a very large one."""
+"""The largest picture that is unpacked whole: a small file may hold a very large one."""
+
+_MOST_JPEG_PIXELS = 170_000_000
+"""The largest JPEG: it is unpacked at reduced size."""
+
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx")
+"""What the head of a HEIC file names; that of an AVIF file, which is built alike, does not."""
 
 _LEAST_SIDE = 8
 """The smallest height and width of a picture."""
 
+ENOUGH = 640
+"""A picture is made smaller while its shorter side keeps so many pixels: more than is painted."""
+
+_BAND = 2_000_000
+"""Pixels of a large picture that are made smaller at a time."""
+
 
 def read_photo(source: bytes | str | Path) -> Tensor:
-    """Read a PNG or JPEG file as colours, whatever it holds: colour, grey, a palette, 16 bits.
+    """Read a picture file as colours, whatever it holds: colour, grey, a palette, 16 bits.
 
     A photograph taken sideways is turned as its EXIF note says. What is transparent becomes white.
+    Of an animation the first picture is taken. A picture whose shorter side has twice 640 pixels
+    or more is made smaller by a whole factor, so that 48 megapixels need neither much time nor
+    much memory.
 
     Args:
         source: A file's name, or what is in it.
@@ -61,41 +79,70 @@ def read_photo(source: bytes | str | Path) -> Tensor:
 
 
 def _decode(data: bytes, name: str) -> Tensor:
+    """Return the picture in a file's bytes; `name` is for the messages."""
+    if data[4:8] == b"ftyp" and any(brand in data[8:48] for brand in _HEIC_BRANDS):
+        raise ValueError(
+            f"{name} is a HEIC file, as iPhones make them, which cannot be read here: export it as "
+            "JPEG, or set Settings > Camera > Formats > Most Compatible before you take the picture"
+        )
     try:
-        picture = Image.open(io.BytesIO(data))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below
+            picture = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError:
         raise ValueError(f"{name} is too large a picture") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        raise ValueError(f"{name} is not an image: give a PNG or JPEG file") from None
-    if picture.format not in _FORMATS:
-        raise ValueError(f"{name} is a {picture.format} file: give a PNG or JPEG file")
+        raise ValueError(f"{name} is not an image that can be read: give {_KINDS}") from None
+    if picture.format not in FORMATS:
+        raise ValueError(f"{name} is a {picture.format} file: give {_KINDS}")
     width, height = picture.size
-    if width * height > _MOST_PIXELS:
+    kind = picture.format
+    most = _MOST_JPEG_PIXELS if kind in ("JPEG", "MPO") else _MOST_PIXELS
+    if width * height > most:
         raise ValueError(
             f"{name} is too large a picture: {width} × {height} pixels; at most "
-            f"{_MOST_PIXELS / 1e6:.0f} million are unpacked"
+            f"{most / 1e6:.0f} million are unpacked"
         )
     if min(width, height) < _LEAST_SIDE:
         raise ValueError(
             f"{name} is too small: {width} × {height} pixels; each side needs {_LEAST_SIDE}"
         )
     try:
+        # A JPEG is unpacked at 1/2, 1/4 or 1/8 of its size; other files do nothing here.
+        picture.draft(None, (ENOUGH, ENOUGH))
         picture.load()
-        picture = ImageOps.exif_transpose(picture)
+        orientation = picture.getexif().get(0x0112, 1)
+        colours = _smaller(picture)
     except (OSError, ValueError, SyntaxError):
-        raise ValueError(f"{name} is a damaged {picture.format} file") from None
-    return _colours(picture)
+        raise ValueError(f"{name} is a damaged {kind} file") from None
+    turned = Image.fromarray(colours)
+    turned.getexif()[0x0112] = orientation
+    turned = ImageOps.exif_transpose(turned)
+    return torch.from_numpy(np.array(turned)).permute(2, 0, 1).float() / 255
 
 
-def _colours(picture: Image.Image) -> Tensor:
-    """Return the colours of a picture of any mode on white, float32 `(3, height, width)`."""
+def _smaller(picture: Image.Image) -> np.ndarray:
+    """Return a picture of any mode on white, made smaller band by band, uint8 `(h, w, 3)`."""
+    factor = max(min(picture.size) // ENOUGH, 1)
+    width, height = picture.size
+    rows = max(_BAND // width // factor, 1) * factor
+    bands = []
+    for top in range(0, height, rows):
+        band = _on_white(picture.crop((0, top, width, min(top + rows, height))))
+        bands.append(np.array(band.reduce(factor) if factor > 1 else band))
+    return np.concatenate(bands)
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """Return the colours of a picture of any mode, on white where it is transparent."""
     if picture.mode in ("I", "F", "I;16", "I;16B", "I;16L"):
-        grey = torch.from_numpy(np.array(picture).astype(np.float32)) / 65_535
-        return grey.clamp(0, 1).expand(3, -1, -1).clone()
+        grey = np.array(picture).astype(np.float32) / 65_535
+        return Image.fromarray((255 * grey.clip(0, 1)).round().astype(np.uint8)).convert("RGB")
+    if picture.mode in ("RGB", "L", "CMYK", "YCbCr") and "transparency" not in picture.info:
+        return picture.convert("RGB")
     layers = picture.convert("RGBA")
     white = Image.new("RGBA", layers.size, "white")
-    colours = np.array(Image.alpha_composite(white, layers).convert("RGB"))
-    return torch.from_numpy(colours).permute(2, 0, 1).float() / 255
+    return Image.alpha_composite(white, layers).convert("RGB")
 
 
 def fit_photo(picture: Tensor, side: int = 112, multiple: int = 8) -> Tensor:

@@ -96,17 +96,15 @@ def draw_taste(
     axes: plt.Axes,
     dial: Mapping[float, Mapping[str, float]],
     recolour: Mapping[float, Mapping[str, float]],
-    rule: Mapping[str, float],
     floor: float,
     title: str,
 ) -> None:
-    """Draw distance to a style over PSNR, for the painter's weights and its rivals.
+    """Draw distance to a style over PSNR, for the painter's weights and for recolouring.
 
     Args:
         axes: Where to draw.
         dial: By weight λ, `psnr` in dB and `distance`.
         recolour: The same by the share of the way to the style's histograms.
-        rule: The same for a strict palette.
         floor: Distance between two halves of the style picture.
         title: A sentence above.
     """
@@ -120,9 +118,6 @@ def draw_taste(
         axes.plot(x, y, mark, color=COLORS[color])
         for weight, *place in zip(scores, x, y, strict=True):
             axes.annotate(label.format(weight), place, shift, **small)
-    place = rule["psnr"], rule["distance"]
-    axes.plot(*place, "D", color=COLORS["accent"])
-    axes.annotate("strict palette", place, (-8, 8), **small)
     axes.axhline(floor, color=COLORS["ceiling"], linestyle=":")
     across, text = ("axes fraction", "data"), "floor: one half of the style against the other"
     axes.annotate(text, (0.98, floor), (0, 3), xycoords=across, ha="right", **small)

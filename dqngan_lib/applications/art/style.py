@@ -70,6 +70,9 @@ class StylePainter(nn.Module):
         width: Planes of the small network.
     """
 
+    reach = 7
+    """A value depends on no pixel more than so many places away: 1, and the dilations 1, 2, 3."""
+
     def __init__(
         self, painter: PainterNetwork, palette: Tensor, weight: float = 0.0, width: int = 24
     ) -> None:

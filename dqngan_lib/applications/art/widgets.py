@@ -1,23 +1,39 @@
-"""Paint your own photograph: upload a file, choose brush, palette and number of strokes.
+"""Paint your own photograph: upload a file, choose its size, brush, palette and strokes, save it.
 
 `FileUpload` is the one widget here whose value differs between ipywidgets 7.7 and 8; both are
 understood. Of everything else only the part that the two versions share is used.
 """
 
+import base64
 import html
+import io
+import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
+import numpy as np
+from PIL import Image
 from torch import Tensor
 
-from dqngan_lib.applications.art.animations import stroke_svg
+from dqngan_lib.applications.art.animations import stroke_svg, webp_film
 from dqngan_lib.applications.art.looks import LOOKS, render
-from dqngan_lib.applications.art.painter import SCHEDULE, Painting, Values, paint
+from dqngan_lib.applications.art.painter import Painting, Values, add_strokes, plan
 from dqngan_lib.applications.art.palettes import picture_palette
 from dqngan_lib.applications.art.photos import fit_photo, read_photo
-from dqngan_lib.course.widgets import present
+from dqngan_lib.course.widgets import buttons, present
 from dqngan_lib.plots import img_tag
+
+STROKES = {256: 2_000, 512: 6_000}
+"""Strokes for a picture whose shorter side has so many pixels; another number can be chosen."""
+
+SAVED_WIDTH = 2_048
+"""Width of a saved picture in pixels."""
+
+FILM_SIDE = 512
+"""Shorter side of a saved film in pixels, at least."""
 
 
 def uploaded_file(value: Any) -> tuple[str, bytes] | None:
@@ -38,6 +54,25 @@ def uploaded_file(value: Any) -> tuple[str, bytes] | None:
     return (files[-1][0], bytes(files[-1][1])) if files else None
 
 
+def upload_advice() -> str:
+    """Return what a learner must know about uploads here, so that no file is lost in silence.
+
+    A file comes as one message, and a server drops messages that are too large: then the notebook
+    hears nothing. `course.py lab` says in `COURSE_UPLOAD` how many MB its server takes; any other
+    JupyterLab takes 10.
+    """
+    if "google.colab" in sys.modules:
+        return (
+            "On Colab: write <code>mine.ask()</code> into a new cell and run it. It opens Colab's "
+            "own upload. Or write the name of a file on Colab into the field."
+        )
+    return (
+        f"An upload may have up to {os.environ.get('COURSE_UPLOAD', '10')} MB. The server drops a "
+        "larger one, and nothing happens here. Then drag the file into the list of files on the "
+        "left, and write its name into the field."
+    )
+
+
 class PhotoPainter:
     """A photograph beside its painting: yours, or one that is here.
 
@@ -46,19 +81,24 @@ class PhotoPainter:
     Args:
         values: Gives a number to every stroke; see `painter.paint`.
         samples: Photographs to choose from by name, float `(3, height, width)` in [0, 1].
-        side: The shorter side of what is painted, in pixels, a multiple of 8.
+        side: The shorter side of what is painted, in pixels; 256 and 512 can be chosen as well.
     """
 
-    def __init__(self, values: Values, samples: Mapping[str, Tensor], side: int = 112) -> None:
-        self.values, self.samples, self.side = values, dict(samples), side
+    def __init__(self, values: Values, samples: Mapping[str, Tensor], side: int = 256) -> None:
+        self.values, self.samples = values, dict(samples)
         self.name = next(iter(self.samples))
-        self.photo = fit_photo(self.samples[self.name], side)
+        self.original = self.samples[self.name]
         self.painting: Painting | None = None
-        self.upload = ipywidgets.FileUpload(accept=".png,.jpg,.jpeg", multiple=False)
+        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False)
+        self.file = ipywidgets.Text(placeholder="or the name of a file", continuous_update=False)
         self.sample = ipywidgets.Dropdown(options=list(self.samples), description="or one of")
+        sides = sorted({side, *STROKES})
+        self.side = ipywidgets.Dropdown(
+            options=[(f"{each} pixels", each) for each in sides], value=side, description="size"
+        )
         self.strokes = ipywidgets.SelectionSlider(
-            options=(100, 250, 500, 1_000, 2_000),
-            value=500,
+            options=(100, 250, 500, 1_000, 2_000, 4_000, 6_000),
+            value=STROKES.get(side, 500),
             description="strokes",
             continuous_update=False,
         )
@@ -68,73 +108,164 @@ class PhotoPainter:
         )
         self.look = ipywidgets.Dropdown(options=list(LOOKS), value="oil", description="brush")
         self.film = ipywidgets.Checkbox(value=False, description="show how it is painted")
-        button = ipywidgets.Button(description="paint", button_style="primary")
-        button.on_click(lambda _: self.paint())
-        self.upload.observe(lambda change: self.take(change["new"]), names="value")
-        self.sample.observe(lambda change: self.choose(change["new"]), names="value")
-        for control in (self.look, self.film):
-            control.observe(lambda _: self._redraw(), names="value")
-        self.picture, self.text = ipywidgets.HTML(), ipywidgets.HTML()
+        (button,) = buttons({"paint": self.paint})
+        button.button_style = "primary"
+        save = buttons({"save the picture": self.save_picture, "save the film": self.save_film})
+        self.bar = ipywidgets.IntProgress(min=0, max=1)
+        self.picture, self.text, self.saved = (ipywidgets.HTML() for _ in range(3))
+        self._observe()
+        first = [self.file, self.sample]
+        if "google.colab" not in sys.modules:  # there it loses all but small files
+            first.insert(0, self.upload)
         rows = (
-            [self.upload, self.sample],
-            [self.strokes, self.colours],
-            [self.look, self.film, button],
+            first,
+            [self.side, self.strokes, self.colours],
+            [self.look, self.film],
+            [button, *save, self.bar],
         )
         boxes = [ipywidgets.HBox(row) for row in rows]
-        self.widget = ipywidgets.VBox([*boxes, self.text, self.picture])
-        self._redraw()
+        advice = ipywidgets.HTML(f"<small>{upload_advice()}</small>")
+        lines = [boxes[0], advice, *boxes[1:], self.text, self.saved, self.picture]
+        self.widget = ipywidgets.VBox(lines)
+        self._fit()
+
+    def _observe(self) -> None:
+        """Call what belongs to each control when somebody moves it."""
+        calls = {
+            self.upload: self.take,
+            self.file: self.open,
+            self.sample: self.choose,
+            self.side: self._resize,
+            self.look: lambda _: self._redraw(),
+            self.film: lambda _: self._redraw(),
+        }
+        for control, call in calls.items():
+            control.observe(lambda change, call=call: call(change["new"]), names="value")
 
     def show(self) -> None:
         """Display the widget where somebody is watching."""
         present(self.widget)
 
+    def ask(self) -> None:
+        """Take a file by Colab's own upload, which has no limit; run it in a cell of its own.
+
+        Raises:
+            RuntimeError: This is not Colab.
+        """
+        if "google.colab" not in sys.modules:
+            raise RuntimeError("this is not Colab: use the widget's button, or name a file in it")
+        from google.colab import files  # only there
+
+        for name, content in files.upload().items():
+            self._read(name, content)
+
     def take(self, value: Any) -> None:
         """Take the file that was uploaded; say what is wrong where it is no picture."""
         file = uploaded_file(value)
-        if file is None:
-            return
+        if file is not None:
+            self._read(*file)
+
+    def open(self, name: str) -> None:
+        """Take a file of this computer by its name."""
+        path = Path(name.strip()).expanduser()
+        if name.strip():
+            self._read(path.name, path)
+
+    def _read(self, name: str, source: bytes | Path) -> None:
+        """Read a picture and show it, or say what is wrong with it."""
         try:
-            photo = fit_photo(read_photo(file[1]), self.side)
-        except ValueError as error:
-            words = html.escape(str(error).replace("the file", f"“{file[0]}”", 1))
+            self.original = read_photo(source)
+        except (ValueError, OSError) as error:
+            words = html.escape(str(error).replace("the file", f"“{name}”", 1))
             self.text.value = f'<b style="color:#D55E00">{words}.</b> The picture is as it was.'
             return
-        self.name, self.photo, self.painting = file[0], photo, None
-        self._redraw()
+        self.name = name
+        self._fit()
 
     def choose(self, name: str) -> None:
         """Take one of the photographs that are here."""
-        self.name, self.painting = name, None
-        self.photo = fit_photo(self.samples[name], self.side)
+        self.name, self.original = name, self.samples[name]
+        self._fit()
+
+    def _resize(self, side: int) -> None:
+        """Take another size, and the number of strokes that suits it."""
+        self.strokes.value = STROKES.get(side, 500)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Cut the photograph to the size that is chosen, and begin anew."""
+        side = self.side.value
+        multiple = 2 * plan(side, side, 0)[0][0]  # twice the greatest factor
+        self.photo, self.painting = fit_photo(self.original, side, multiple), None
         self._redraw()
 
     def paint(self) -> None:
-        """Paint the photograph."""
-        self.text.value = "Painting …"
-        total, colours = self.strokes.value, self.colours.value
-        planned = sum(count for _, count in SCHEDULE)
-        schedule = [(factor, round(total * count / planned)) for factor, count in SCHEDULE]
+        """Paint the photograph on a ground of its mean colour, and show how far it has come."""
+        self.text.value, self.saved.value = "Painting …", ""
+        height, width = self.photo.shape[1:]
+        schedule = plan(height, width, self.strokes.value)
+        colours = self.colours.value
         palette = picture_palette(self.photo, colours) if colours else None
-        self.painting = paint(self.values, self.photo, schedule, palette)
+        ground = self.photo.mean((1, 2)) if palette is None else palette[colours // 2]
+        painting = Painting.start(self.photo, schedule, ground)
+        self.bar.max, self.bar.value = self.strokes.value, 0
+        for laid in add_strokes(painting, self.values, self.photo, schedule, palette):
+            if laid % 50 == 0:
+                self.bar.value = laid
+        self.bar.value = self.bar.max
+        self.painting = painting
         self._redraw()
+
+    def save_picture(self) -> None:
+        """Offer the painting as a JPEG that is 2,048 pixels wide."""
+        if self._is_painted():
+            width = self.photo.shape[2]
+            picture = render(self.painting, -(-SAVED_WIDTH // width), self.look.value)
+            image = Image.fromarray((255 * picture.permute(1, 2, 0).numpy()).astype(np.uint8))
+            size = SAVED_WIDTH, round(SAVED_WIDTH * image.height / image.width)
+            file = io.BytesIO()
+            image.resize(size).save(file, "JPEG", quality=92)
+            self._offer(file.getvalue(), "jpg", "jpeg")
+
+    def save_film(self) -> None:
+        """Offer the film of the painting as an animated WebP file."""
+        if self._is_painted():
+            scale = max(FILM_SIDE // min(self.photo.shape[1:]), 1)
+            self._offer(webp_film(self.painting, scale=scale, look=self.look.value), "webp", "webp")
+
+    def _is_painted(self) -> bool:
+        """Tell whether there is something to save; say so where there is not."""
+        self.saved.value = "Saving …" if self.painting else "Press “paint” first."
+        return self.painting is not None
+
+    def _offer(self, content: bytes, suffix: str, kind: str) -> None:
+        """Show a link that downloads a file."""
+        name = html.escape(f"{Path(self.name).stem}_painted.{suffix}", quote=True)
+        data = base64.b64encode(content).decode()
+        self.saved.value = (
+            f'Ready: <a style="text-decoration:underline" download="{name}" '
+            f'href="data:image/{kind};base64,{data}">download {name}</a>, '
+            f"{len(content) / 1e6:.1f} MB"
+        )
 
     def _redraw(self) -> None:
         height, width = self.photo.shape[1:]
-        screen = 380
+        screen = 440
         tags = [img_tag(self.photo, f"The photograph {self.name}.", "jpeg", screen)]
+        self.saved.value = ""
         if self.painting is None:
             self.text.value = f"<b>{html.escape(self.name)}</b>, {width} × {height}. Press “paint”."
+            self.bar.value = 0
         else:
-            strokes = self.painting.strokes
-            alt = f"The painting of {self.name}, {len(strokes)} strokes."
+            strokes = len(self.painting.strokes)
+            alt = f"The painting of {self.name}, {strokes} strokes."
             if self.film.value:
-                svg = stroke_svg(strokes, height, width).encode()
-                tags.append(img_tag(svg, alt, "svg+xml", screen))
+                tags.append(img_tag(stroke_svg(self.painting).encode(), alt, "svg+xml", screen))
             else:
-                picture = render(strokes, height, width, 4, self.look.value)
+                picture = render(self.painting, max(900 // width, 1), self.look.value)
                 tags.append(img_tag(picture, alt, "jpeg", screen))
             self.text.value = (
-                f"<b>{html.escape(self.name)}</b>: {len(strokes)} strokes, PSNR "
+                f"<b>{html.escape(self.name)}</b>: {strokes} strokes, PSNR "
                 f"{self.painting.psnr()[-1]:.1f} dB"
             )
         self.picture.value = f'<div style="display:flex;gap:8px">{"".join(tags)}</div>'
