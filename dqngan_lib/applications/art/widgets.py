@@ -23,7 +23,7 @@ from dqngan_lib.applications.art.looks import LOOKS, render
 from dqngan_lib.applications.art.painter import Painting, Values, add_strokes, plan
 from dqngan_lib.applications.art.palettes import picture_palette
 from dqngan_lib.applications.art.photos import fit_photo, read_photo
-from dqngan_lib.course.widgets import buttons, present
+from dqngan_lib.course.widgets import announced, buttons, choice, present, tick
 from dqngan_lib.plots import img_tag
 
 STROKES = {256: 2_000, 512: 6_000}
@@ -91,23 +91,14 @@ class PhotoPainter:
         self.painting: Painting | None = None
         self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False)
         self.file = ipywidgets.Text(placeholder="or the name of a file", continuous_update=False)
-        self.sample = ipywidgets.Dropdown(options=list(self.samples), description="or one of")
+        self.sample = choice("or one of", self.samples)
         sides = sorted({side, *STROKES})
-        self.side = ipywidgets.Dropdown(
-            options=[(f"{each} pixels", each) for each in sides], value=side, description="size"
-        )
-        self.strokes = ipywidgets.SelectionSlider(
-            options=(100, 250, 500, 1_000, 2_000, 4_000, 6_000),
-            value=STROKES.get(side, 500),
-            description="strokes",
-            continuous_update=False,
-        )
-        self.colours = ipywidgets.Dropdown(
-            options=[("each its own", 0), ("16", 16), ("8", 8), ("4", 4)],
-            description="colours",
-        )
-        self.look = ipywidgets.Dropdown(options=list(LOOKS), value="oil", description="brush")
-        self.film = ipywidgets.Checkbox(value=False, description="show how it is painted")
+        self.side = choice("size", [(f"{each} pixels", each) for each in sides], side)
+        counts = (100, 250, 500, 1_000, 2_000, 4_000, 6_000)
+        self.strokes = choice("strokes", counts, STROKES.get(side, 500))
+        self.colours = choice("colours", [("each its own", 0), ("16", 16), ("8", 8), ("4", 4)])
+        self.look = choice("brush", LOOKS, "oil")
+        self.film = tick("show how it is painted")
         (button,) = buttons({"paint": self.paint})
         button.button_style = "primary"
         save = buttons({"save the picture": self.save_picture, "save the film": self.save_film})
@@ -176,8 +167,9 @@ class PhotoPainter:
         try:
             self.original = read_photo(source)
         except (ValueError, OSError) as error:
-            words = html.escape(str(error).replace("the file", f"“{name}”", 1))
-            self.text.value = f'<b style="color:#D55E00">{words}.</b> The picture is as it was.'
+            words = str(error).replace("the file", f"“{name}”", 1)
+            said = announced(f"{words}. The picture is as it was.")
+            self.text.value = f'<b style="color:#D55E00">{said}</b>'
             return
         self.name = name
         self._fit()
@@ -201,7 +193,7 @@ class PhotoPainter:
 
     def paint(self) -> None:
         """Paint the photograph on a ground of its mean colour, and show how far it has come."""
-        self.text.value, self.saved.value = "Painting …", ""
+        self.text.value, self.saved.value = announced("Painting …"), ""
         height, width = self.photo.shape[1:]
         schedule = plan(height, width, self.strokes.value)
         colours = self.colours.value
@@ -254,7 +246,7 @@ class PhotoPainter:
         tags = [img_tag(self.photo, f"The photograph {self.name}.", "jpeg", screen)]
         self.saved.value = ""
         if self.painting is None:
-            self.text.value = f"<b>{html.escape(self.name)}</b>, {width} × {height}. Press “paint”."
+            self.text.value = announced(f"{self.name}, {width} × {height}. Press “paint”.")
             self.bar.value = 0
         else:
             strokes = len(self.painting.strokes)
@@ -264,8 +256,6 @@ class PhotoPainter:
             else:
                 picture = render(self.painting, max(900 // width, 1), self.look.value)
                 tags.append(img_tag(picture, alt, "jpeg", screen))
-            self.text.value = (
-                f"<b>{html.escape(self.name)}</b>: {strokes} strokes, PSNR "
-                f"{self.painting.psnr()[-1]:.1f} dB"
-            )
+            quality = f"PSNR {self.painting.psnr()[-1]:.1f} dB"
+            self.text.value = announced(f"{self.name}: {strokes} strokes, {quality}")
         self.picture.value = f'<div style="display:flex;gap:8px">{"".join(tags)}</div>'

@@ -13,7 +13,7 @@ from torch import Tensor
 from dqngan_lib.applications.medical.lesions import paint_lesions, profile
 from dqngan_lib.applications.medical.slices import add_noise
 from dqngan_lib.course.arguments import require
-from dqngan_lib.course.widgets import buttons, present
+from dqngan_lib.course.widgets import announced, buttons, number, present
 from dqngan_lib.plots import COLORS, img_tag
 
 
@@ -35,13 +35,12 @@ class LesionPainter:
         require(len(methods) > 0, "methods", methods, "at least one")
         self.methods, self.slices = dict(methods), slices
         height, width = slices.shape[2:]
-        slider = ipywidgets.IntSlider
-        self.slice = slider(value=0, min=0, max=len(slices) - 1, description="slice")
-        self.row = slider(value=3 * height // 8, min=3, max=height - 4, description="row")
-        self.column = slider(value=3 * width // 8, min=3, max=width - 4, description="column")
-        self.diameter = slider(value=3, min=1, max=5, description="diameter")
-        self.contrast = slider(value=60, min=0, max=120, step=5, description="contrast")
-        self.seed = ipywidgets.BoundedIntText(value=0, min=0, max=9_999, description="noise")
+        self.slice = number("slice", 0, 0, len(slices) - 1)
+        self.row = number("row", 3 * height // 8, 3, height - 4)
+        self.column = number("column", 3 * width // 8, 3, width - 4)
+        self.diameter = number("diameter", 3, 1, 5)
+        self.contrast = number("contrast", 60, 0, 120, 5)
+        self.seed = number("noise", 0, 0, 9_999)
         controls = [self.slice, self.row, self.column, self.diameter, self.contrast, self.seed]
         for control in controls:
             control.observe(lambda _: self._redraw(), names="value")
@@ -95,4 +94,4 @@ class LesionPainter:
         alt = "A slice with a framed spot, and each method's answer; below, what the spot changed."
         self.picture.value = img_tag(figure, alt)
         nothing = "there is no spot, its contrast is 0"
-        self.text.value = f"Left of the spot's darkness: {', '.join(says) or nothing}."
+        self.text.value = announced(f"Left of the spot's darkness: {', '.join(says) or nothing}.")

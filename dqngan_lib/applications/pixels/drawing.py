@@ -16,7 +16,7 @@ from dqngan_lib.applications.pixels.filters import SUPER_RESOLUTION, ActionSet
 from dqngan_lib.applications.pixels.plots import legend_patches, paint_actions
 from dqngan_lib.applications.pixels.restoration import enlarge, shrink
 from dqngan_lib.course.arguments import require
-from dqngan_lib.course.widgets import buttons, present
+from dqngan_lib.course.widgets import announced, buttons, choice, number, present
 from dqngan_lib.environments.rollout import Policy
 from dqngan_lib.metrics.digits import predicted_classes
 from dqngan_lib.metrics.pictures import psnr
@@ -54,11 +54,11 @@ class DrawAndEnlarge:
         self.actions, self.steps = actions, steps
         self.side = originals.shape[-1]
         names = [(f"{self.side // factor} × {self.side // factor}", factor) for factor in policies]
-        self.factor = ipywidgets.Dropdown(options=names, description="shrink to")
+        self.factor = choice("shrink to", names)
         starts = [("empty paper", -1), *((f"test picture {n}", n) for n in range(len(originals)))]
-        self.start = ipywidgets.Dropdown(options=starts, value=-1, description="begin with")
-        self.pen = ipywidgets.Dropdown(options=PEN_MODES, description="the pen")
-        self.step = ipywidgets.IntSlider(value=0, min=0, max=steps, description="step")
+        self.start = choice("begin with", starts, -1)
+        self.pen = choice("the pen", PEN_MODES)
+        self.step = number("step", 0, 0, steps)
         self.start.observe(lambda _: self.begin(), names="value")
         self.factor.observe(lambda _: self._enlarge(), names="value")
         self.step.observe(lambda _: self._redraw(), names="value")
@@ -83,8 +83,8 @@ class DrawAndEnlarge:
 
     def begin(self) -> None:
         """Take new paper, or the digit that is chosen; the pen goes to the upper middle."""
-        number, shape = self.start.value, self.originals[:1].shape
-        self.drawn = torch.zeros(shape) if number < 0 else self.originals[number : number + 1]
+        chosen, shape = self.start.value, self.originals[:1].shape
+        self.drawn = torch.zeros(shape) if chosen < 0 else self.originals[chosen : chosen + 1]
         self.place = (6, self.side // 2)
         self._enlarge()
 
@@ -149,7 +149,7 @@ class DrawAndEnlarge:
         )
         self.picture.value = img_tag(figure, alt)
         quality = psnr(now, self.drawn).clamp(max=60).item()
-        self.text.value = (
+        self.text.value = announced(
             f"Pen: row {row}, column {column}. PSNR: {quality:.1f} dB. The digit scorer reads your "
             f"drawing as {read[0]}, the picture now as {read[1]}."
         )
