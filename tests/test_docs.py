@@ -92,6 +92,7 @@ def test_every_picture_has_words_and_is_small(page):
 def test_the_readme_moves():
     assert [target for mark, _, target in LINK.findall(text(README)) if mark] == [
         "docs/10_painting_agent.gif",
+        "docs/00_start_here.png",
         "docs/14_art.webp",
     ]
 
