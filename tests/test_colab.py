@@ -422,13 +422,13 @@ def test_all_means_all(tmp_path, monkeypatch, capsys):
 def test_badges_come_and_go_without_a_trace(tmp_path, capsys):
     path = Path(shutil.copy(PATHS[0], tmp_path))
     shutil.copytree(NOTEBOOKS / "gallery", tmp_path / "gallery")
-    before = path.read_bytes()
+    before, alone = path.read_bytes(), lint(path)  # away from its folder some links lead nowhere
     assert main([str(path), "--badges", "ana/dqn-gan", "--branch", "autumn"]) == 0
     title, first = (read(path).cells[i].source for i in (0, 1))
     address = f"colab.research.google.com/github/ana/dqn-gan/blob/autumn/notebooks/{path.name}"
     assert title.splitlines()[2].endswith(f"({'https://' + address})")
     assert first == first_cell("ana/dqn-gan", "autumn")
-    assert lint(path) == []
+    assert lint(path) == alone
     assert main([str(path), "--badges", "bo/course"]) == 0
     assert read(path).cells[0].source.count("Open in Colab") == 1
     assert "ana" not in "".join(cell.source for cell in read(path).cells[:2])

@@ -372,7 +372,7 @@ def test_bad_input_is_named(tmp_path, capsys, options, words):
 def test_paths_begin_where_the_command_was_typed(tmp_path, monkeypatch, command):
     said = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(course, "ensure_environment", lambda: None)
+    monkeypatch.setattr(course, "ensure_environment", lambda asked: None)
     monkeypatch.setattr(course, "hand_over", lambda words: said.append(words) or 0)
     assert course.main([command, "class"]) == 0
     assert said == [(*course.COMMANDS[command], "--from", str(tmp_path), "class")]

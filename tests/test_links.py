@@ -81,6 +81,11 @@ def test_the_way_back_and_on_stands_at_both_ends(tmp_path):
     line += "[Glossary](../docs/glossary.md) · [03 · Title 03 →](03_x.ipynb)"
     assert course[path].cells[0].source == f"# 02 · Title 02\n\n{line}\n\nText."
     assert course[path].cells[-1].source == f"The end.\n\n{line}"
+    badge = "[![Open in Colab](https://x/badge.svg)](https://x)"
+    course[path].cells[0].source = f"# 02 · Title 02\n\n{badge}\n\nText."
+    for _ in range(2):
+        set_links(path, course[path], course)
+    assert course[path].cells[0].source == f"# 02 · Title 02\n\n{badge}\n\n{line}\n\nText."
     first = tmp_path / "01_x.ipynb"
     set_links(first, course[first], course)
     assert (

@@ -17,6 +17,8 @@ from tools.start import start
 CONTENTS, GLOSSARY = "Contents", "../docs/glossary.md"
 NAVIGATION = re.compile(r"\n\n(?:\[← [^\n]*|\[Contents\]\([^\n]*|Contents · [^\n]*)(?=\n|$)")
 """The line under a title and at the end, with the empty line before it."""
+HEAD = re.compile(r"\A[^\n]*(?:\n\n\[!\[[^\n]*)?")
+"""A title, and the badge below it where there is one."""
 NUMBER = r"(?:\d\d|[A-Z])"
 TARGET = rf"(?:{NUMBER}_\w+\.ipynb)?(?:#Exercise-[^)\s]*)?"
 KIND = "(?:[Nn]otebook |[Aa]ppendix |[Ee]xercise )?"
@@ -134,8 +136,7 @@ def set_links(path: Path, notebook: NotebookNode, course: dict[Path, NotebookNod
         return
     titles = [(other.name, title_of(content)) for other, content in course.items()]
     line = navigation(paths.index(path), titles)
-    title, newline, rest = texts[0].source.partition("\n")
-    texts[0].source = f"{title}\n\n{line}{newline}{rest}"
+    texts[0].source = HEAD.sub(lambda head: f"{head[0]}\n\n{line}", texts[0].source, count=1)
     if notebook.cells[-1].cell_type == "markdown":
         texts[-1].source = f"{texts[-1].source.rstrip()}\n\n{line}"
 
