@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
+from finished_digits import Finished, PictureJudge
 from recipes import PATCHES
 from tables import Row, conditions, measure, spread
 from torch import Tensor, nn
@@ -241,9 +242,14 @@ def by_discriminator(name: str, seed: int) -> tuple[DQNGAN, dict[str, float]]:
     if variant.likelihood:
         trained, before = by_likelihood(variant.likelihood, seed)
         network.load_state_dict(trained.state_dict())
-    judge = CausalTransformer(codebook, 16, dropout=0.1)
-    judge = judge if variant.starts == 1 else Blind(judge)
+    judge: nn.Module = CausalTransformer(codebook, 16, dropout=0.1)
+    if variant.starts > 1:
+        judge = Blind(judge)
+    if variant.kind is Finished:
+        judge = PictureJudge()
     agent = variant.kind(network, judge, variant.settings, seed)
+    if isinstance(agent, Finished):
+        agent.codebook, agent.rounds = codebook, variant.rounds
     real = {"observation": tokens[:, :-1], "action": tokens[:, 1:]}
     budget = DQNGANTrainSettings(
         updates=variant.rounds,

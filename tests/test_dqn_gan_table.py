@@ -146,3 +146,67 @@ def test_a_penalty_of_the_slope_makes_the_judge_flatter_and_none_changes_nothing
         slopes.append(flat.logits_and_slope(steps(10))[1].square().sum().item())
     assert torch.allclose(weights[0], weights[1], atol=1e-4)
     assert slopes[2] < 0.7 * slopes[1]
+
+
+@pytest.fixture
+def judged(script):
+    """A DQN-GAN whose judge sees finished pictures of 16 × 16 pixels, without noise."""
+    codebook = torch.rand(5, 4, 4, generator=torch.Generator().manual_seed(1))
+    torch.manual_seed(0)
+    q_network = CausalTransformer(codebook, steps=16, width=16)
+    torch.nn.init.normal_(q_network.head.weight, std=0.3)
+    agent = script.Finished(q_network, script.PictureJudge(), DQNGANSettings(clip=50.0))
+    agent.codebook, agent.noise, agent.step = codebook, 0.0, (1.0, 1.0)
+    tokens = torch.randint(5, (3, 17), generator=torch.Generator().manual_seed(2))
+    tokens[:, 0] = 0
+    return agent, {"observation": tokens[:, :-1], "action": tokens[:, 1:]}
+
+
+def test_the_opinion_on_a_patch_is_what_a_straight_judge_says_of_the_picture_with_it(judged):
+    """With a judge that is linear in the pixels nothing is approximate."""
+    agent, batch = judged
+    weight = torch.randn(256, generator=torch.Generator().manual_seed(3))
+    agent.discriminator.forward = lambda images: images.flatten(1) @ weight
+    opinion = agent.opinion(batch)
+    before = agent.judge(agent.seen(batch))
+    assert opinion.shape == (3, 5, 16)
+    for place, patch in ((0, 4), (6, 1), (15, 2)):
+        other = {**batch, "action": batch["action"].clone()}
+        other["action"][:, place] = patch
+        gained = agent.judge(agent.seen(other)) - before
+        mine = opinion[:, :, place].gather(1, batch["action"][:, place, None]).squeeze(1)
+        assert torch.allclose(opinion[:, patch, place] - mine, gained, atol=1e-4)
+
+
+def test_the_step_grows_from_its_start_to_its_end(judged):
+    agent, batch = judged
+    one = agent.opinion(batch)
+    agent.step, agent.rounds = (2.0, 8.0), 10
+    for updates, times in ((0, 2.0), (5, 5.0), (10, 8.0), (20, 8.0)):
+        agent.updates = updates
+        assert torch.allclose(agent.opinion(batch), times * one, atol=1e-5)
+
+
+def test_the_judge_of_finished_pictures_learns_with_its_slope_held(judged):
+    agent, real = judged
+    fake = {"action": torch.zeros_like(real["action"])}
+    images, squares = agent.seen(real), []
+    for weight in (0.0, 30.0):
+        torch.manual_seed(0)
+        agent.discriminator.apply(lambda m: getattr(m, "reset_parameters", lambda: None)())
+        agent.weight = weight
+        for _ in range(30):
+            measured = agent.update_discriminator(real, fake)
+        inputs = images.clone().requires_grad_(True)
+        (slope,) = torch.autograd.grad(agent.discriminator(inputs).sum(), inputs)
+        squares.append(slope.square().sum().item())
+        assert measured["real_logit"] > measured["fake_logit"]
+    assert squares[1] < 0.5 * squares[0]
+
+
+def test_without_noise_the_judge_sees_the_pictures_and_with_it_others_each_time(judged):
+    agent, batch = judged
+    images = agent.seen(batch)
+    assert torch.equal(agent.judge(images), agent.discriminator(images))
+    agent.noise = 0.5
+    assert not torch.allclose(agent.judge(images), agent.judge(images), atol=1e-4)
