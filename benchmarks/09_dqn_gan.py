@@ -37,6 +37,9 @@ ROUNDS = 200
 LONG = 1_500
 """Rounds of the notebook's run, and updates of maximum likelihood beside it."""
 
+FINISHED = 800
+"""Rounds of the run that is taught by finished pictures alone."""
+
 SAME_TIME = 6_000
 """Updates of maximum likelihood that take no longer than the notebook's run."""
 
@@ -172,6 +175,10 @@ class Variant:
     """Updates of maximum likelihood, before the rounds."""
     rate_end: float = 1.0
     """Both learning rates at the end, as a share of those at the start."""
+    play_every: int = 1
+    """Rounds from one play to the next."""
+    dropout: float = 0.1
+    """Of the discriminator."""
     kind: type[DQNGAN] = DQNGAN
     """How the two learn, where that differs."""
 
@@ -202,13 +209,27 @@ VARIANTS = {
     "ASAF, branches alone": Variant(PATCHES, branches=1.0, kind=ASAFChoices),
     "maximum likelihood": Variant(likelihood=ROUNDS),
     "likelihood, then DQN-GAN": Variant(PATCHES, branches=0.5, likelihood=LONG),
-    "branches alone, 1,500": Variant(PATCHES, LONG, branches=1.0, rate_end=0.1),
+    "all actions, branches, 1,500": Variant(PATCHES, LONG, branches=0.5, rate_end=0.1),
+    "all actions, branches alone, 1,500": Variant(PATCHES, LONG, branches=1.0, rate_end=0.1),
     "ASAF, branches alone, 1,500": Variant(
         PATCHES, LONG, branches=1.0, rate_end=0.1, kind=ASAFChoices
     ),
     "maximum likelihood, 1,500": Variant(likelihood=LONG),
     "maximum likelihood, 6,000": Variant(likelihood=SAME_TIME),
-    OURS: Variant(EXPECTED, LONG, branches=1.0, rate_end=0.1),
+    "finished pictures alone": Variant(
+        replace(PATCHES, discriminator_rate=1e-3, clip=3.0, slow_memory=0.99),
+        FINISHED,
+        rate_end=0.1,
+        kind=Finished,
+    ),
+    OURS: Variant(
+        replace(EXPECTED, q_rate=3e-3, slow_memory=0.98),
+        LONG,
+        branches=1.0,
+        rate_end=0.05,
+        play_every=2,
+        dropout=0.0,
+    ),
 }
 
 
@@ -242,7 +263,7 @@ def by_discriminator(name: str, seed: int) -> tuple[DQNGAN, dict[str, float]]:
     if variant.likelihood:
         trained, before = by_likelihood(variant.likelihood, seed)
         network.load_state_dict(trained.state_dict())
-    judge: nn.Module = CausalTransformer(codebook, 16, dropout=0.1)
+    judge: nn.Module = CausalTransformer(codebook, 16, dropout=variant.dropout)
     if variant.starts > 1:
         judge = Blind(judge)
     if variant.kind is Finished:
@@ -255,6 +276,7 @@ def by_discriminator(name: str, seed: int) -> tuple[DQNGAN, dict[str, float]]:
         updates=variant.rounds,
         branch_share=variant.branches,
         learning_rate_end=variant.rate_end,
+        play_every=variant.play_every,
         evaluate_every=min(250, variant.rounds),
     )
     envs = PatchCanvas(64, codebook, starts=variant.starts)

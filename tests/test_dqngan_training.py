@@ -167,7 +167,13 @@ def test_generate_at_temperature_zero_makes_one_picture():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("updates", 0), ("play_every", 0), ("replay_rounds", 0), ("newest_share", 1.5), ("evaluate_every", 5_000)],
+    [
+        ("updates", 0),
+        ("play_every", 0),
+        ("replay_rounds", 0),
+        ("newest_share", 1.5),
+        ("evaluate_every", 5_000),
+    ],
 )
 def test_bad_train_settings_are_named(name, value):
     with pytest.raises(ValueError, match=rf"{name} must.*{value}"):

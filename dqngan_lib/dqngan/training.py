@@ -28,7 +28,7 @@ class DQNGANTrainSettings:
     steps_per_round: int = 1
     """Steps of each canvas in a round; canvases with whole episodes play one episode instead."""
     play_every: int = 1
-    """Rounds from one play to the next, 1 for play in each; in between the replay stays as it is."""
+    """Rounds from one play to the next; in between the replay stays as it is."""
     replay_rounds: int = 10
     """Rounds of play that the replay remembers."""
     newest_share: float = 0.5
