@@ -217,7 +217,7 @@ VARIANTS = {
     "maximum likelihood, 1,500": Variant(likelihood=LONG),
     "maximum likelihood, 6,000": Variant(likelihood=SAME_TIME),
     "finished pictures alone": Variant(
-        replace(PATCHES, discriminator_rate=1e-3, clip=3.0, slow_memory=0.99),
+        replace(PATCHES, discriminator_rate=2e-3, clip=3.0, slow_memory=0.99),
         FINISHED,
         rate_end=0.1,
         kind=Finished,

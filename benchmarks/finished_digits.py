@@ -55,9 +55,9 @@ class Finished(DQNGAN):
     Its remedies are those of notebook 08: R1, noise on what D sees, and a step η that grows.
     """
 
-    step = (2.0, 8.0)
+    step = (2.0, 2.0)
     """η at the start and at the end: how far a target goes from log q, times D's opinion."""
-    noise = 0.2
+    noise = 0.3
     """Standard deviation of what is added to every pixel that D sees."""
     weight = 1.0
     """λ of R1."""
