@@ -1,9 +1,16 @@
 """Tests of the causal transformer."""
 
+import itertools
+
 import pytest
 import torch
 
-from dqngan_lib.dqngan.networks import CausalTransformer, Memory, train_by_likelihood
+from dqngan_lib.dqngan.networks import (
+    CausalTransformer,
+    Memory,
+    log_probability,
+    train_by_likelihood,
+)
 
 CODEBOOK = torch.rand(6, 2, 2, generator=torch.Generator().manual_seed(0))
 
@@ -94,3 +101,26 @@ def test_likelihood_finds_the_distribution():
     assert torch.allclose(found, first.bincount() / 600, atol=0.05)
     entropy = -(first.bincount() / 600 * (first.bincount() / 600).log()).sum()
     assert abs(sum(losses[-20:]) / 20 - entropy) < 0.15  # the copies after the first are certain
+
+
+def test_the_chances_of_all_pictures_add_up_to_one():
+    torch.manual_seed(0)
+    network = CausalTransformer(CODEBOOK[:3], steps=4, width=16, dropout=0.5)
+    torch.nn.init.normal_(network.head.weight)
+    pictures = torch.tensor([[0, *rest] for rest in itertools.product(range(3), repeat=4)])
+    log_q = log_probability(network, pictures)
+    assert log_q.shape == (81,) and log_q.std() > 0.1
+    assert log_q.exp().sum().item() == pytest.approx(1.0, abs=1e-5)
+    assert network.training  # dropout is back where it was
+
+
+def test_the_chance_of_a_picture_is_the_product_of_its_choices():
+    torch.manual_seed(0)
+    network = CausalTransformer(CODEBOOK[:3], steps=4, width=16)
+    torch.nn.init.normal_(network.head.weight)
+    picture, chance = [0, 2, 0, 1, 1], 1.0
+    for step in range(4):
+        values = network(torch.tensor([picture[: 1 + step]]))[0, :, -1]
+        chance *= (values.exp() / values.exp().sum())[picture[1 + step]].item()
+    found = log_probability(network, torch.tensor([picture])).exp().item()
+    assert found == pytest.approx(chance, rel=1e-4)

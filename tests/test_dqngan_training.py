@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
+from dqngan_lib.dqngan import training as dqngan_training
 from dqngan_lib.dqngan.agent import DQNGAN
 from dqngan_lib.dqngan.play import RoundReplay, generate, play_episodes
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
@@ -130,6 +131,22 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         train_dqngan(agent(), canvas(), REAL, settings=SHORT, checkpoint=path, seed=1)
 
 
+def test_play_may_come_every_few_rounds(monkeypatch):
+    player, played, learnt = agent(), [], []
+    update_q = player.update_q
+
+    def play(*arguments):
+        played.append(player.updates)
+        return play_episodes(*arguments)
+
+    monkeypatch.setattr(dqngan_training, "play_episodes", play)
+    monkeypatch.setattr(dqngan_training, "play_steps", lambda a, r, steps: play(a, r))
+    monkeypatch.setattr(player, "update_q", lambda batch: learnt.append(1) or update_q(batch))
+    settings = DQNGANTrainSettings(updates=10, evaluate_every=10, play_every=4)
+    train_dqngan(player, canvas(), REAL, settings=settings)
+    assert played == [0, 4, 8] and len(learnt) == 10
+
+
 def test_learning_rates_fall():
     player = agent(q_rate=0.1)
     settings = DQNGANTrainSettings(updates=10, evaluate_every=10, learning_rate_end=0.5)
@@ -150,7 +167,13 @@ def test_generate_at_temperature_zero_makes_one_picture():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("updates", 0), ("replay_rounds", 0), ("newest_share", 1.5), ("evaluate_every", 5_000)],
+    [
+        ("updates", 0),
+        ("play_every", 0),
+        ("replay_rounds", 0),
+        ("newest_share", 1.5),
+        ("evaluate_every", 5_000),
+    ],
 )
 def test_bad_train_settings_are_named(name, value):
     with pytest.raises(ValueError, match=rf"{name} must.*{value}"):

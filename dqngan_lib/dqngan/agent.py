@@ -175,10 +175,7 @@ class DQNGAN:
         """
         settings = self.settings
         observation = batch["observation"].to(self.device)
-        with torch.no_grad():
-            self.discriminator.eval()
-            f = self.discriminator(observation)  # (n, actions, …)
-            self.discriminator.train()
+        f = self.opinion(batch)
         q_values = self.q_network(observation)
         if settings.reward == "prefix":
             # KL(p̂ ‖ π) = Σₐ p̂(a|s) (log p̂(a|s) − log π(a|s)): every action's Q learns at once.
@@ -198,6 +195,14 @@ class DQNGAN:
         memory = min(settings.slow_memory, (1 + self.updates) / (10 + self.updates))
         move_average(self.slow_network, self.q_network, memory)
         return loss.detach()
+
+    @torch.no_grad()
+    def opinion(self, batch: Batch) -> Tensor:
+        """Return what the discriminator says of every action in these states, `(n, actions, …)`."""
+        self.discriminator.eval()
+        f = self.discriminator(batch["observation"].to(self.device))
+        self.discriminator.train()
+        return f
 
     @torch.no_grad()
     def target(self, batch: Batch, f: Tensor) -> Tensor:

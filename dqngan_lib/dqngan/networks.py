@@ -158,6 +158,25 @@ class CausalTransformer(nn.Module):
         return self.head(self.norm(x)).mT  # (n, K, new)
 
 
+@torch.no_grad()
+def log_probability(network: nn.Module, tokens: Tensor) -> Tensor:
+    """Return log q(x) of finished episodes x, in nats: how likely softmax(Q) is to make them.
+
+    Args:
+        network: From prefixes `(n, T)` to Q-values, or other logits, `(n, K, T)`.
+        tokens: Finished episodes, int64 `(n, 1 + T)`.
+
+    Returns:
+        float `(n,)`. Minus its mean over held-out episodes is the score of a language model.
+    """
+    was_training = network.training
+    network.eval()
+    log_q = functional.log_softmax(network(tokens[:, :-1]), 1)  # (n, K, T)
+    network.train(was_training)
+    # log q(x) = Σₜ log q(aₜ|sₜ)
+    return log_q.gather(1, tokens[:, None, 1:]).sum((1, 2))
+
+
 def train_by_likelihood(
     network: CausalTransformer,
     tokens: Tensor,

@@ -27,10 +27,12 @@ class DQNGANTrainSettings:
     """Rows in the Q-network's gradient step, all of the sampler's own, as a share of these."""
     steps_per_round: int = 1
     """Steps of each canvas in a round; canvases with whole episodes play one episode instead."""
+    play_every: int = 1
+    """Rounds from one play to the next; in between the replay stays as it is."""
     replay_rounds: int = 10
-    """Rounds that the replay remembers."""
+    """Rounds of play that the replay remembers."""
     newest_share: float = 0.5
-    """Share of a batch that comes from the newest round."""
+    """Share of a batch that comes from the newest round of play."""
     branch_share: float = 0.0
     """Share of the discriminator's fakes that are taken from `branch`, from 0 to 1.
 
@@ -44,7 +46,7 @@ class DQNGANTrainSettings:
     def __post_init__(self) -> None:
         """Check the ranges."""
         make_plain_numbers(self)
-        for name in ("updates", "batch_size", "steps_per_round", "replay_rounds"):
+        for name in ("updates", "batch_size", "steps_per_round", "play_every", "replay_rounds"):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         for name in ("newest_share", "branch_share", "learning_rate_end"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
@@ -170,10 +172,11 @@ class _DQNGANRun(Run):
         set_learning_rate(agent.q_optimizer, share * agent.settings.q_rate)
         set_learning_rate(agent.discriminator_optimizer, share * agent.settings.discriminator_rate)
         # Play: the sampler acts on each canvas. Remember its states and actions, no rewards.
-        if self.rollout.envs.whole_episodes:
-            replay.add(play_episodes(agent, self.rollout))
-        else:
-            replay.add(play_steps(agent, self.rollout, settings.steps_per_round))
+        if self.done % settings.play_every == 0:
+            if self.rollout.envs.whole_episodes:
+                replay.add(play_episodes(agent, self.rollout))
+            else:
+                replay.add(play_steps(agent, self.rollout, settings.steps_per_round))
         # Judge: one step of D on real steps and on as many of the sampler's.
         rows = torch.randint(len(self.real["action"]), (settings.batch_size,), generator=self.rng)
         real = {name: self.real[name][rows] for name in ("observation", "action")}
