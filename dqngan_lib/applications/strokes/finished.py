@@ -24,12 +24,13 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas
+from dqngan_lib.applications.strokes.decoding import draw_strokes
 from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE
 from dqngan_lib.applications.strokes.opinions import left_out, opinions, render
 from dqngan_lib.course.arguments import make_plain_numbers, require
 from dqngan_lib.course.training import linear_schedule, set_learning_rate
 from dqngan_lib.dqngan.rewards import policy_target
-from dqngan_lib.dqngan.sampler import draw_actions, move_average
+from dqngan_lib.dqngan.sampler import move_average
 from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.penalties import r1_penalty
 
@@ -180,7 +181,7 @@ class FinishedPainter:
         for _ in range(self.sheets.max_steps):
             states.append(observation)
             log_q.append(log_softmax(self.sampler(observation), 1))
-            actions.append(draw_actions(log_q[-1], 1.0, self.rng))
+            actions.append(draw_strokes(log_q[-1], self.rng))
             observation, _, _, _, _ = self.sheets.step(actions[-1])
         kept = [torch.stack([part[t] for t in steps.tolist()], 1) for part in (states, log_q)]
         return torch.stack(actions, 1), kept[0].flatten(0, 1), kept[1].flatten(0, 1)
@@ -241,7 +242,7 @@ class FinishedPainter:
         played = actions.clone()
         for t in range(sheets.max_steps):
             if t > step:
-                played[:, t] = draw_actions(self.sampler(observation), 1.0, self.rng)
+                played[:, t] = draw_strokes(self.sampler(observation), self.rng)
             observation, _, _, _, _ = sheets.step(played[:, t])
         return played
 
