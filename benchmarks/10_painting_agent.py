@@ -64,8 +64,8 @@ ROUNDS = DQNGANTrainSettings(
     evaluate_every=400,
 )
 ASKED = torch.arange(2_000) % 10
-LIKELIHOOD_UPDATES = 2_800
-"""So many take the seconds of the judge of pictures."""
+FAIR_UPDATES = 2_800
+"""So many updates of maximum likelihood take the seconds of the judge of pictures."""
 NO_CLASS = 10
 """What stands for "anything" where a class is dropped."""
 CURVES = RESULTS / "10_painting_agent_curves.csv"
@@ -154,23 +154,27 @@ def train_painter(learning: DQNGANSettings, rounds: DQNGANTrainSettings, seed: i
     return agent
 
 
-def train_by_likelihood(seed: int) -> nn.Module:
-    """Train the painter's network on the real strokes themselves, with a falling rate.
+def train_by_likelihood(seed: int, updates: int = ROUNDS.updates, fair: bool = False) -> nn.Module:
+    """Train the painter's network on the real strokes themselves.
 
-    In a tenth of the rows the class is dropped, so that guidance has something to compare with.
+    Args:
+        seed: Seed of the weights and of the order.
+        updates: How many.
+        fair: Whether the rate falls to 0, as others' rates fall, and the class is dropped in a
+            tenth of the rows, so that guidance has something to compare with.
     """
     torch.manual_seed(seed)
-    network = StrokeNetwork(classes=NO_CLASS + 1, dropout=0.2)
-    average = StrokeNetwork(classes=NO_CLASS + 1).eval().requires_grad_(False)
-    average.load_state_dict(network.state_dict())
+    classes = NO_CLASS + 1 if fair else NO_CLASS
+    network, average = StrokeNetwork(classes=classes, dropout=0.2), StrokeNetwork(classes=classes)
+    average.eval().requires_grad_(False).load_state_dict(network.state_dict())
     optimizer = torch.optim.Adam(network.parameters(), LEARNING.q_rate, fused=True)
     real, order = drawings(), torch.Generator().manual_seed(seed)
-    for update in range(LIKELIHOOD_UPDATES):
-        rate = linear_schedule(update, LEARNING.q_rate, 0.0, LIKELIHOOD_UPDATES)
-        set_learning_rate(optimizer, rate)
+    for update in range(updates):
         chosen = torch.randint(len(real["action"]), (ROUNDS.batch_size,), generator=order)
         seen = real["observation"][chosen]
-        seen[torch.rand(len(seen), generator=order) < 0.1, PIXELS + 1] = NO_CLASS
+        if fair:
+            set_learning_rate(optimizer, linear_schedule(update, LEARNING.q_rate, 0.0, updates))
+            seen[torch.rand(len(seen), generator=order) < 0.1, PIXELS + 1] = NO_CLASS
         loss = cross_entropy(network(seen), real["action"][chosen])
         optimizer.zero_grad()
         loss.backward()
@@ -193,8 +197,8 @@ def train_gan_to_imagine(seed: int) -> nn.Module:
     """Train notebook 05's conditional GAN and return its averaged generator."""
     torch.manual_seed(seed)
     pair = ImageGenerator(classes=10), ImageDiscriminator(classes=10, spectral=False)
-    gan = GAN(*pair, replace(DCGAN, mismatch=0.5), seed)
-    settings = GANTrainSettings(updates=750, learning_rate_end=0.0, evaluate_every=750)
+    gan = GAN(*pair, replace(DCGAN, mismatch=0.25), seed)
+    settings = GANTrainSettings(updates=1_500, learning_rate_end=0.0, evaluate_every=1_500)
     data = digits()
     train_gan(gan, data.train_images, data.train_labels, settings=settings, seed=seed)
     return gan.averaged.module.eval().requires_grad_(False)
@@ -267,6 +271,7 @@ TRAINERS = {
     "judge of pictures": train_on_finished,
     "straight-through": partial(train_on_finished, kind=StraightThrough),
     "maximum likelihood": train_by_likelihood,
+    "maximum likelihood, fair": partial(train_by_likelihood, updates=FAIR_UPDATES, fair=True),
 }
 PAINTERS = {
     "judge of strokes": (LEARNING, ROUNDS),
@@ -285,6 +290,7 @@ VARIANTS = (
     "straight-through",
     *PAINTERS,
     "maximum likelihood",
+    "maximum likelihood, fair",
     "DCGAN",
 )
 SECONDS: dict[int, float] = {}
@@ -319,7 +325,7 @@ def run(variant: str, seed: int) -> Mapping[str, float]:
         SECONDS[seed] = seconds
     ways = ways_to_draw(network, seed)
     measured = points(variant, seed, ways) | {"cpu_seconds": seconds}
-    if variant == "maximum likelihood":
+    if variant == "maximum likelihood, fair":
         points(variant, seed, ways_to_guide(network, seed))
     return measured
 

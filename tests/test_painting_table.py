@@ -104,3 +104,19 @@ def test_the_first_way_to_draw_changes_nothing_and_the_others_what_they_say(scri
     assert found["min-p", 0.2].isfinite().tolist() == [[True, True, True, False]]
     assert found["min-p", 0.4].isfinite().tolist() == [[True, True, False, False]]
     assert found["nucleus", 0.7].isfinite().tolist() == [[True, True, False, False]]
+
+
+def test_fair_likelihood_learns_the_class_and_what_is_drawn_without_one(script, monkeypatch):
+    """Class c is always drawn with stroke 100 + c: without one either has half."""
+    labels = torch.arange(400) % 2
+    seen = torch.zeros(400, 786, dtype=torch.uint8)
+    seen[:, 785] = labels
+    monkeypatch.setattr(script, "drawings", lambda: {"observation": seen, "action": 100 + labels})
+    network = script.train_by_likelihood(0, updates=60, fair=True)
+    states = seen[:3].clone()
+    states[2, 785] = script.NO_CLASS
+    with torch.no_grad():
+        chances = network(states).softmax(1)[:, 100:102]
+    assert chances[0, 0] > 0.9 and chances[1, 1] > 0.9
+    assert torch.allclose(chances[2], torch.tensor([0.5, 0.5]), atol=0.15)
+    assert seen[:, 785].max() == 1  # the data were not changed

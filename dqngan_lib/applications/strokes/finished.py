@@ -39,7 +39,7 @@ from dqngan_lib.gan.penalties import r1_penalty
 class FinishedSettings:
     """How the painter and its judge learn."""
 
-    rounds: int = 800
+    rounds: int = 450
     """Rounds: draw, one step of the judge, one of the Q-network."""
     batch_size: int = 60
     """Drawings in a round, and real pictures."""
