@@ -21,7 +21,7 @@ from dqngan_lib.gan.networks import ImageGenerator
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "digit_generator.pt"
 """Made by `tools/make_digit_generator.py` from the 8,000 training digits."""
 
-WEIGHTS_SHA256 = "f6d41801b115d67007155ea219de75ff21eba61db0b03e5f2abbfc8f1a523067"
+WEIGHTS_SHA256 = "abd00669771d891c2ed914750797658489e0de660d1452ec91f7dfae42e217b5"
 """SHA-256 of the file `WEIGHTS`."""
 
 
