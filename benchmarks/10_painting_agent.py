@@ -28,7 +28,7 @@ from dqngan_lib.applications.strokes.decoding import (
 from dqngan_lib.applications.strokes.drawing import PIXELS, paint_greedily
 from dqngan_lib.applications.strokes.finished import FinishedPainter
 from dqngan_lib.applications.strokes.networks import CopyAgent, CopyNetwork, StrokeNetwork
-from dqngan_lib.applications.strokes.opinions import opinions, render
+from dqngan_lib.applications.strokes.opinions import opinions, paper_left, render
 from dqngan_lib.applications.strokes.training import train_on_pictures
 from dqngan_lib.applications.strokes.two_stages import copy_pictures, imagine
 from dqngan_lib.course.data import digits
@@ -244,7 +244,9 @@ class StraightThrough(FinishedPainter):
         actions, states, log_q = self.draw(asked, steps)
         drawn = render(actions)
         measured = self.judge_step(real, labels, drawn, asked)
-        opinion = opinions(self.slope(drawn, asked), actions, steps).flatten(0, 1)
+        paper = paper_left(actions, steps)
+        slope = self.slope(drawn, asked)[:, None].expand_as(paper)
+        opinion = opinions(slope, paper).flatten(0, 1)
         loss = -(self.q_network(states).softmax(1) * opinion).sum(1).mean()
         self.q_optimizer.zero_grad()
         loss.backward()
