@@ -70,11 +70,11 @@ NO_CLASS = 10
 """What stands for "anything" where a class is dropped."""
 CURVES = RESULTS / "10_painting_agent_curves.csv"
 TEMPERATURES = (1.0, 0.7, 0.5, 0.35)
-SHARES = (0.05, 0.1, 0.2, 0.4)
+SHARES = (0.1, 0.2, 0.4)
 """Of min-p sampling."""
-MASSES = (0.9, 0.7, 0.5)
+MASSES = (0.9, 0.7)
 """Of nucleus sampling."""
-WEIGHTS = (0.5, 1.0, 2.0)
+WEIGHTS = (0.5, 1.0)
 """Of class guidance."""
 SPREADS = (1.0, 0.85, 0.7)
 """Of the noise from which the stored GAN imagines."""

@@ -83,13 +83,13 @@ def test_guidance_compares_the_class_asked_for_with_no_class(script):
             label = observation[:, 785].long()
             values = torch.zeros(len(label), ACTIONS)
             values[:, 7] = 20.0  # whatever the class
-            values[torch.arange(len(label)), 100 + label] = 12.0
+            values[torch.arange(len(label)), 100 + label] = 18.0
             return values
 
     ways = script.ways_to_guide(Likes(), 0)
-    made = ways["guidance", 2.0]()
+    made = ways["guidance", 1.0]()
     expected = 1 - (1 - stroke_table()[100 + script.ASKED]) ** 10
-    # log π_c is 12 for the class's own stroke and 20 for stroke 7; guided 36 and 20
+    # log π_c is 18 for the class's own stroke and 20 for stroke 7; guided 36 and 20
     assert torch.allclose(made.flatten(1), expected, atol=0.02)
 
 
