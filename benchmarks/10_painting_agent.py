@@ -1,28 +1,41 @@
 """Digits on request, stroke by stroke and pixel by pixel: the table of notebook 10, section 8.
 
 Run `python benchmarks/10_painting_agent.py`, or `python3 course.py study 10`. It writes
-results/10_painting_agent.csv: every painter, and the DCGAN beside them, on three seeds.
+results/10_painting_agent.csv: every painter, and the DCGAN beside them, on three seeds. The points
+that each can be tuned to, with temperature, truncation or guidance, go to
+results/10_painting_agent_curves.csv: the share read as asked for against the digit-FID, the plot
+that Caccia et al. (2020, 1811.02549) draw for text.
 """
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import torch
-from recipes import DCGAN
-from tables import write_table
+from recipes import COPYING, COPYING_BUDGET, DCGAN
+from tables import RESULTS, put, write_table
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
-from dqngan_lib.applications.strokes.canvas import StrokeCanvas, pictures, real_steps
-from dqngan_lib.applications.strokes.drawing import paint_greedily
+from dqngan_lib.applications.strokes.canvas import CopyCanvas, StrokeCanvas, real_steps
+from dqngan_lib.applications.strokes.decoding import (
+    draw_pictures,
+    guided,
+    keep_min_p,
+    keep_nucleus,
+)
+from dqngan_lib.applications.strokes.drawing import PIXELS, paint_greedily
 from dqngan_lib.applications.strokes.finished import FinishedPainter
-from dqngan_lib.applications.strokes.networks import StrokeNetwork
+from dqngan_lib.applications.strokes.networks import CopyAgent, CopyNetwork, StrokeNetwork
+from dqngan_lib.applications.strokes.opinions import opinions, paper_left, render
 from dqngan_lib.applications.strokes.training import train_on_pictures
+from dqngan_lib.applications.strokes.two_stages import copy_pictures, imagine, load_generator
 from dqngan_lib.course.data import digits
+from dqngan_lib.course.training import linear_schedule, set_learning_rate
 from dqngan_lib.dqn.replay import Batch
+from dqngan_lib.dqn.training import train_dqn
 from dqngan_lib.dqngan.agent import DQNGAN
-from dqngan_lib.dqngan.play import generate
 from dqngan_lib.dqngan.sampler import move_average
 from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
@@ -51,7 +64,25 @@ ROUNDS = DQNGANTrainSettings(
     evaluate_every=400,
 )
 ASKED = torch.arange(2_000) % 10
+FAIR_UPDATES = 2_800
+"""So many updates of maximum likelihood take the seconds of the judge of pictures."""
+NO_CLASS = 10
+"""What stands for "anything" where a class is dropped."""
+CURVES = RESULTS / "10_painting_agent_curves.csv"
 TEMPERATURES = (1.0, 0.7, 0.5, 0.35)
+SHARES = (0.1, 0.2, 0.4)
+"""Of min-p sampling."""
+MASSES = (0.9, 0.7)
+"""Of nucleus sampling."""
+WEIGHTS = (0.5, 1.0)
+"""Of class guidance."""
+SPREADS = (1.0, 0.85, 0.7)
+"""Of the noise from which the stored GAN imagines."""
+GAN_SECONDS = 147.0
+"""CPU seconds that `tools/make_digit_generator.py` took; they are counted."""
+
+Values = Callable[[Tensor], Tensor]
+"""From observations to Q-values."""
 
 
 @cache
@@ -62,29 +93,59 @@ def drawings() -> Batch:
     return real_steps(painted.actions, data.train_labels[:6_000])
 
 
-def scores(make: Callable[[float], Tensor]) -> dict[str, float]:
-    """Return class accuracy and digit-FID at temperature 1 and at the best temperature.
+def points(
+    variant: str, seed: int, ways: Mapping[tuple[str, float], Callable[[], Tensor]]
+) -> dict[str, float]:
+    """Measure a curve, save it, and return its start and its best numbers.
 
     Args:
-        make: From a temperature to 2,000 pictures of the classes `ASKED`.
+        variant: The row of the table.
+        seed: Its seed.
+        ways: For each way to tune it and each number of that way, what makes 2,000 pictures of
+            the classes `ASKED`. The first is the untuned one.
     """
-    measured = {}
-    for temperature in TEMPERATURES:
-        images = make(temperature)
-        fid = digit_fid(images, digits().test_images)
-        measured[temperature] = conditional_accuracy(images, ASKED), fid
+    measured = []
+    for (way, number), make in ways.items():
+        images = make()
+        point = conditional_accuracy(images, ASKED), digit_fid(images, digits().test_images)
+        row = {"variant": variant, "way": way, "number": number, "seed": seed}
+        put(CURVES, row | {"accuracy": round(point[0], 4), "fid": round(point[1], 4)}, list(row))
+        measured.append(point)
     return {
-        "accuracy_1": measured[1.0][0],
-        "fid_1": measured[1.0][1],
-        "accuracy_best": max(accuracy for accuracy, _ in measured.values()),
-        "fid_best": min(fid for _, fid in measured.values()),
+        "accuracy_1": measured[0][0],
+        "fid_1": measured[0][1],
+        "accuracy_best": max(accuracy for accuracy, _ in measured),
+        "fid_best": min(fid for _, fid in measured),
     }
 
 
-def painter_scores(network: nn.Module, seed: int) -> dict[str, float]:
-    """Return the scores of a network that draws with strokes."""
-    sheets = StrokeCanvas(len(ASKED))
-    return scores(lambda tau: pictures(generate(network, sheets, tau, ASKED, seed + 1)))
+def ways_to_draw(network: nn.Module, seed: int) -> dict[tuple[str, float], Callable[[], Tensor]]:
+    """Return the temperatures and truncations of a network that draws with strokes."""
+    changes: dict[tuple[str, float], Values] = {}
+    for tau in TEMPERATURES:
+        changes["temperature", tau] = lambda seen, tau=tau: network(seen) / tau
+    for share in SHARES:
+        changes["min-p", share] = lambda seen, share=share: keep_min_p(network(seen), share)
+    for mass in MASSES:
+        changes["nucleus", mass] = lambda seen, mass=mass: keep_nucleus(network(seen), mass)
+    return {way: partial(draw_pictures, values, ASKED, seed + 1) for way, values in changes.items()}
+
+
+def ways_to_guide(network: nn.Module, seed: int) -> dict[tuple[str, float], Callable[[], Tensor]]:
+    """Return drawings with class guidance, of a network that knows `NO_CLASS`."""
+
+    def without(seen: Tensor) -> Tensor:
+        dropped = seen.clone()
+        dropped[:, PIXELS + 1] = NO_CLASS
+        return network(dropped)
+
+    changes: dict[tuple[str, float], Values] = {
+        ("guidance", weight): lambda seen, weight=weight: guided(
+            network(seen), without(seen), weight
+        )
+        for weight in WEIGHTS
+    }
+    return {way: partial(draw_pictures, values, ASKED, seed + 1) for way, values in changes.items()}
 
 
 def train_painter(learning: DQNGANSettings, rounds: DQNGANTrainSettings, seed: int) -> DQNGAN:
@@ -95,33 +156,43 @@ def train_painter(learning: DQNGANSettings, rounds: DQNGANTrainSettings, seed: i
     return agent
 
 
-def train_on_finished(seed: int) -> nn.Module:
-    """Train the painter of notebook 10 on finished digits alone; nobody's strokes are used."""
-    torch.manual_seed(seed)
-    judge = ImageDiscriminator(classes=10, spectral=False)
-    painter = FinishedPainter(StrokeNetwork(), judge, seed=seed)
-    data = digits()
-    train_on_pictures(painter, data.train_images, data.train_labels)
-    return painter.slow_network
+def train_by_likelihood(seed: int, updates: int = ROUNDS.updates, fair: bool = False) -> nn.Module:
+    """Train the painter's network on the real strokes themselves.
 
-
-def train_by_likelihood(seed: int) -> nn.Module:
-    """Train the painter's network on the real strokes themselves, for as many updates."""
+    Args:
+        seed: Seed of the weights and of the order.
+        updates: How many.
+        fair: Whether the rate falls to 0, as others' rates fall, and the class is dropped in a
+            tenth of the rows, so that guidance has something to compare with.
+    """
     torch.manual_seed(seed)
-    network, average = StrokeNetwork(dropout=0.2), StrokeNetwork().eval()
-    average.load_state_dict(network.state_dict())
+    classes = NO_CLASS + 1 if fair else NO_CLASS
+    network, average = StrokeNetwork(classes=classes, dropout=0.2), StrokeNetwork(classes=classes)
+    average.eval().requires_grad_(False).load_state_dict(network.state_dict())
     optimizer = torch.optim.Adam(network.parameters(), LEARNING.q_rate, fused=True)
     real, order = drawings(), torch.Generator().manual_seed(seed)
-    for update in range(ROUNDS.updates):
+    for update in range(updates):
         chosen = torch.randint(len(real["action"]), (ROUNDS.batch_size,), generator=order)
-        values = network(real["observation"][chosen])
-        loss = nn.functional.cross_entropy(values, real["action"][chosen])
+        seen = real["observation"][chosen]
+        if fair:
+            set_learning_rate(optimizer, linear_schedule(update, LEARNING.q_rate, 0.0, updates))
+            seen[torch.rand(len(seen), generator=order) < 0.1, PIXELS + 1] = NO_CLASS
+        loss = cross_entropy(network(seen), real["action"][chosen])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         memory = min(LEARNING.slow_memory, (1 + update) / (10 + update))
         move_average(average, network, memory)
     return average
+
+
+def train_copier(seed: int) -> CopyAgent:
+    """Train the copying DQN of notebook 10 on real digits."""
+    torch.manual_seed(seed)
+    copier = CopyAgent(CopyNetwork(), COPYING, seed=seed)
+    canvases = CopyCanvas(32, digits().train_images[:-500])
+    train_dqn(copier, canvases, lambda agent: 0.0, COPYING_BUDGET, seed=seed)
+    return copier
 
 
 def train_dcgan(seed: int, cpu_seconds: float) -> GAN:
@@ -145,6 +216,56 @@ def train_dcgan(seed: int, cpu_seconds: float) -> GAN:
     return gan
 
 
+class StraightThrough(FinishedPainter):
+    """Sends the judge's slope through the choice, with no target, clip or running mean.
+
+    The picture is made of the strokes drawn; backwards a stroke counts as the mean ink
+    Σ_a π(a|s) m_a (Bengio et al. 2013, 1308.3432). The slope of D by π(a|s) is then the opinion on
+    a, so Σ_a π(a|s) · opinion(a) has the estimator's gradient.
+    """
+
+    def round(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Draw, let the judge learn, and take one step up its slope."""
+        settings = self.settings
+        fall = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.rounds)
+        set_learning_rate(self.q_optimizer, fall * settings.q_rate)
+        set_learning_rate(self.judge_optimizer, fall * settings.judge_rate)
+        steps = torch.randperm(self.sheets.max_steps, generator=self.rng)[: settings.steps_learnt]
+        asked = torch.arange(settings.batch_size) % self.sheets.classes
+        actions, states, log_q = self.draw(asked, steps)
+        drawn = render(actions)
+        measured = self.judge_step(real, labels, drawn, asked)
+        paper = paper_left(actions, steps)
+        slope = self.slope(drawn, asked)[:, None].expand_as(paper)
+        opinion = opinions(slope, paper).flatten(0, 1)
+        loss = -(self.q_network(states).softmax(1) * opinion).sum(1).mean()
+        self.q_optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.q_network.parameters(), 1.0)
+        self.q_optimizer.step()
+        move_average(self.sampler, self.q_network, 0.0)
+        move_average(self.slow_network, self.q_network, settings.slow_memory)
+        measured["entropy"] = -(log_q.exp() * log_q).sum(1).mean()
+        self.done += 1
+        return measured
+
+
+def train_on_finished(seed: int, kind: type[FinishedPainter] = FinishedPainter) -> nn.Module:
+    """Train the painter of notebook 10 on finished digits alone; nobody's strokes are used."""
+    torch.manual_seed(seed)
+    judge = ImageDiscriminator(classes=10, spectral=False)
+    painter = kind(StrokeNetwork(), judge, seed=seed)
+    data = digits()
+    train_on_pictures(painter, data.train_images, data.train_labels)
+    return painter.slow_network
+
+
+TRAINERS = {
+    "judge of pictures": train_on_finished,
+    "straight-through": partial(train_on_finished, kind=StraightThrough),
+    "maximum likelihood": train_by_likelihood,
+    "maximum likelihood, fair": partial(train_by_likelihood, updates=FAIR_UPDATES, fair=True),
+}
 PAINTERS = {
     "judge of strokes": (LEARNING, ROUNDS),
     "judge of strokes, plain game": (
@@ -156,7 +277,15 @@ PAINTERS = {
         replace(ROUNDS, branch_share=0.0),
     ),
 }
-VARIANTS = ("judge of pictures", *PAINTERS, "maximum likelihood", "DCGAN")
+VARIANTS = (
+    "imagine, then copy",
+    "judge of pictures",
+    "straight-through",
+    *PAINTERS,
+    "maximum likelihood",
+    "maximum likelihood, fair",
+    "DCGAN",
+)
 SECONDS: dict[int, float] = {}
 """What the judge of strokes took on each seed, CPU seconds: the DCGAN gets as many."""
 
@@ -168,18 +297,30 @@ def run(variant: str, seed: int) -> Mapping[str, float]:
     if variant == "DCGAN":
         gan = train_dcgan(seed, SECONDS[seed])
         seconds = time.process_time() - start
-        images = gan.sample(len(ASKED), labels=ASKED, seed=seed + 1)
-        return scores(lambda _: images) | {"cpu_seconds": seconds}
-    if variant == "judge of pictures":
-        network = train_on_finished(seed)
-    elif variant == "maximum likelihood":
-        network = train_by_likelihood(seed)
-    else:
+        ways = {("none", 0.0): lambda: gan.sample(len(ASKED), labels=ASKED, seed=seed + 1)}
+        return points(variant, seed, ways) | {"cpu_seconds": seconds}
+    if variant == "imagine, then copy":
+        generator, copier = load_generator(), train_copier(seed)
+        seconds = GAN_SECONDS + time.process_time() - start
+        ways = {
+            ("spread", spread): lambda spread=spread: copy_pictures(
+                copier, imagine(generator, ASKED, spread, seed + 1)
+            )
+            for spread in SPREADS
+        }
+        return points(variant, seed, ways) | {"cpu_seconds": seconds}
+    if variant in PAINTERS:
         network = train_painter(*PAINTERS[variant], seed).slow_network
+    else:
+        network = TRAINERS[variant](seed)
     seconds = time.process_time() - start
     if variant == "judge of strokes":
         SECONDS[seed] = seconds
-    return painter_scores(network, seed) | {"cpu_seconds": seconds}
+    ways = ways_to_draw(network, seed)
+    measured = points(variant, seed, ways) | {"cpu_seconds": seconds}
+    if variant == "maximum likelihood, fair":
+        points(variant, seed, ways_to_guide(network, seed))
+    return measured
 
 
 if __name__ == "__main__":

@@ -12,7 +12,13 @@ from dqngan_lib.applications.strokes.finished import (
     FinishedSettings,
 )
 from dqngan_lib.applications.strokes.networks import StrokeNetwork
-from dqngan_lib.applications.strokes.opinions import left_out, opinions, paper_left, render
+from dqngan_lib.applications.strokes.opinions import (
+    left_out,
+    mean_ink,
+    opinions,
+    paper_left,
+    render,
+)
 from dqngan_lib.applications.strokes.training import train_on_pictures
 from dqngan_lib.dqngan.play import generate
 from dqngan_lib.gan.networks import ImageDiscriminator
@@ -75,23 +81,63 @@ def test_paper_left_is_what_the_drawing_without_the_stroke_leaves():
 
 def test_the_opinion_of_a_linear_judge_is_what_redrawing_gives():
     judge, steps = Linear(), torch.tensor([3, 0, 2])
-    found = opinions(judge.weight.detach().expand(2, -1), DRAWINGS, steps)
+    paper = paper_left(DRAWINGS, steps)
+    found = opinions(judge.weight.detach().expand_as(paper), paper)
     assert found.shape == (2, 3, ACTIONS)
     tried = torch.tensor([0, 299, 300, 310, 701, 1_500, 2_222, NO_OP])
     for drawing, rows in zip(DRAWINGS, found, strict=True):
         for step, row in zip(steps.tolist(), rows, strict=True):
-            before = canvases(drawing[None])[0, -1] @ judge.weight
+            before = redrawn(drawing, step, NO_OP) @ judge.weight
             for action in tried.tolist():
                 change = redrawn(drawing, step, action) @ judge.weight - before
                 assert row[action].item() == pytest.approx(change.item(), abs=1e-4)
 
 
+def test_the_mean_ink_is_the_mean_over_all_strokes_with_their_chances():
+    log_q = torch.randn(3, ACTIONS, generator=torch.Generator().manual_seed(5)).log_softmax(1)
+    expected = (log_q.exp()[:, :, None] * stroke_table()).sum(1)
+    assert torch.allclose(mean_ink(log_q), expected, atol=1e-5)
+
+
+class Square(torch.nn.Module):
+    """A judge ⟨w, x⟩², whose slope is not the same everywhere."""
+
+    def __init__(self):
+        super().__init__()
+        random = torch.Generator().manual_seed(3)
+        self.weight = torch.nn.Parameter(torch.randn(784, generator=random))
+
+    def forward(self, images, labels):
+        """Return the logits."""
+        return (images.flatten(1) @ self.weight).square()
+
+
+def test_the_slope_is_taken_where_the_step_has_the_samplers_mean_ink():
+    """The derivative of D by the ink of stroke a, laid over the mean, by finite differences."""
+    agent, steps = painter(Square(), noise=0.0), torch.tensor([2, 0])
+    random = torch.Generator().manual_seed(6)
+    log_q = (3 * torch.randn(4, ACTIONS, generator=random)).log_softmax(1)
+    found = agent.opinion(DRAWINGS, torch.tensor([0, 1]), steps, log_q).view(2, 2, -1)
+    weight = agent.judge.weight.detach().double()
+    for n, drawing in enumerate(DRAWINGS):
+        for k, step in enumerate(steps.tolist()):
+            rest = 1 - redrawn(drawing, step, NO_OP).double()
+            mean = log_q[2 * n + k].double().exp() @ stroke_table().double()
+            for action in (5, 300, 2_222, NO_OP):
+                ink = stroke_table()[action].double()
+                up, down = (
+                    ((1 - rest + rest * (mean + e * ink)) @ weight).square() for e in (1e-4, -1e-4)
+                )
+                slope = ((up - down) / 2e-4).item()
+                assert found[n, k, action].item() == pytest.approx(slope, rel=1e-3, abs=1e-3)
+
+
 def test_nothing_is_left_out_where_the_judge_is_linear_and_no_stroke_follows():
     judge = Linear().weight.detach()
     others = torch.tensor([[5, 2_000, 700], [301, 1_000, 20]])
-    found = left_out(
-        DRAWINGS, 3, judge.expand(2, -1), others, lambda x: x.flatten(1) @ judge, lambda x: x
-    )
+    paper = paper_left(DRAWINGS, torch.tensor([3]))
+    guess = opinions(judge.expand_as(paper), paper)[:, 0].gather(1, others)
+    found = left_out(DRAWINGS, 3, others, guess, lambda x: x.flatten(1) @ judge, lambda x: x)
     assert found == pytest.approx((1.0, 1.0), abs=1e-4)
 
 
@@ -102,10 +148,10 @@ def test_what_is_left_of_a_change_when_later_strokes_answer():
     def judge(images):
         return images.flatten(1).sum(1).square()
 
-    slope = torch.ones(1, 784)
-    correlation, share = left_out(blank, 0, slope, others, judge, torch.zeros_like)
+    guess = stroke_table()[others].sum(2)  # the slope of the ink at blank paper
+    correlation, share = left_out(blank, 0, others, guess, judge, torch.zeros_like)
     assert 0.9 < correlation < 0.9999 and share == pytest.approx(0.0, abs=1e-5)
-    assert left_out(blank, 0, -slope, others, judge, lambda x: x)[0] == pytest.approx(-correlation)
+    assert left_out(blank, 0, others, -guess, judge, lambda x: x)[0] == pytest.approx(-correlation)
 
 
 def test_the_sampler_answers_after_the_step_and_keeps_what_was_before():

@@ -1,16 +1,18 @@
 """A painter that learns from finished pictures alone: nobody's strokes are in the data.
 
 The judge is a discriminator D(x, y) of a finished picture x and its class y. A picture of strokes
-m₁ … m_T is x = 1 − ∏ₜ (1 − mₜ). With another stroke a in place of stroke t, all others kept, it
-would be
+m₁ … m_T is x = 1 − ∏ₜ (1 − mₜ). With stroke a at step t, all others kept, it would be
 
-    x′ = x + restₜ · (m_a − mₜ),        restₜ = ∏_{k≠t} (1 − m_k),
+    x_a = 1 − restₜ + restₜ · m_a,        restₜ = ∏_{k≠t} (1 − m_k),
 
-because what the others leave as paper is what a stroke can cover. So to first order D would
-change by the *opinion* ⟨∇ₓD · restₜ, m_a − mₜ⟩: one matrix product of slopes with the table of
-strokes gives it for every stroke at every step. The Q-network is moved to log q + η · opinion, as
-in notebook 09 to log q + f. The setting, pictures without strokes, is that of SPIRAL (Ganin et al.
-2018, 1804.01118); the slope stands where SPIRAL has a reward and an actor-critic.
+because what the others leave as paper is what a stroke can cover. The sampler's mean ink there is
+m̄ = Σ_a q(a|s) m_a. Around the picture with m̄ the judge likes a, to first order and but for a
+constant, as much as its *opinion* ⟨∇ₓD · restₜ, m_a⟩: one matrix product of slopes with the table
+of strokes gives it for every stroke at every step. (Around the picture as drawn, the stroke that
+is there has an advantage; around the mean none has.) The Q-network is moved to
+log q + η · opinion, as in notebook 09 to log q + f. The setting, pictures without strokes, is that
+of SPIRAL (Ganin et al. 2018, 1804.01118); the slope stands where SPIRAL has a reward and an
+actor-critic.
 
 The opinion leaves two things out: a stroke is not small, so a slope is only a guess; and the
 later strokes, kept here, would have answered to another one. `opinions.left_out` measures both.
@@ -24,12 +26,19 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas
+from dqngan_lib.applications.strokes.decoding import draw_strokes
 from dqngan_lib.applications.strokes.drawing import PIXELS, SIDE
-from dqngan_lib.applications.strokes.opinions import left_out, opinions, render
+from dqngan_lib.applications.strokes.opinions import (
+    left_out,
+    mean_ink,
+    opinions,
+    paper_left,
+    render,
+)
 from dqngan_lib.course.arguments import make_plain_numbers, require
 from dqngan_lib.course.training import linear_schedule, set_learning_rate
 from dqngan_lib.dqngan.rewards import policy_target
-from dqngan_lib.dqngan.sampler import draw_actions, move_average
+from dqngan_lib.dqngan.sampler import move_average
 from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.penalties import r1_penalty
 
@@ -38,7 +47,7 @@ from dqngan_lib.gan.penalties import r1_penalty
 class FinishedSettings:
     """How the painter and its judge learn."""
 
-    rounds: int = 800
+    rounds: int = 400
     """Rounds: draw, one step of the judge, one of the Q-network."""
     batch_size: int = 60
     """Drawings in a round, and real pictures."""
@@ -58,8 +67,8 @@ class FinishedSettings:
     """How far η · opinion may be from its mean under q."""
     noise: float = 0.4
     """Standard deviation of the normal noise on every picture that the judge sees."""
-    looks: int = 2
-    """Noisy looks at each drawing over which the slope is averaged."""
+    looks: int = 1
+    """Noisy looks over which the slope is averaged, at each step learnt."""
     mismatch: float = 0.3
     """Share of real pictures under a wrong class in the judge's loss on fakes, in [0, 1) (Reed et
     al. 2016, 1605.05396, section 4.2): the judge must look at the class as well."""
@@ -155,8 +164,8 @@ class FinishedPainter:
         actions, states, log_q = self.draw(asked, steps)
         drawn = render(actions)
         measured = self.judge_step(real, labels, drawn, asked)
-        opinion = opinions(self.slope(drawn, asked), actions, steps)
-        target = policy_target(log_q, eta * opinion.flatten(0, 1), settings.clip)
+        opinion = self.opinion(actions, asked, steps, log_q)
+        target = policy_target(log_q, eta * opinion, settings.clip)
         target = log_softmax(target + share * settings.sharpening * log_q, 1)
         measured["q_loss"] = self.q_step(states, target)
         measured["entropy"] = -(log_q.exp() * log_q).sum(1).mean()
@@ -180,7 +189,7 @@ class FinishedPainter:
         for _ in range(self.sheets.max_steps):
             states.append(observation)
             log_q.append(log_softmax(self.sampler(observation), 1))
-            actions.append(draw_actions(log_q[-1], 1.0, self.rng))
+            actions.append(draw_strokes(log_q[-1], self.rng))
             observation, _, _, _, _ = self.sheets.step(actions[-1])
         kept = [torch.stack([part[t] for t in steps.tolist()], 1) for part in (states, log_q)]
         return torch.stack(actions, 1), kept[0].flatten(0, 1), kept[1].flatten(0, 1)
@@ -209,8 +218,26 @@ class FinishedPainter:
         self.judge_optimizer.step()
         return {"real_logit": right.detach().mean(), "fake_logit": made.detach().mean()}
 
+    def opinion(self, actions: Tensor, asked: Tensor, steps: Tensor, log_q: Tensor) -> Tensor:
+        """Return the judge's opinion on every stroke at some steps of drawings.
+
+        Args:
+            actions: The drawings, int64 `(n, strokes)`.
+            asked: Their classes, int64 `(n,)`.
+            steps: The steps, int64 `(k,)`.
+            log_q: log q of every action there, drawing by drawing, float `(n · k, 3137)`.
+
+        Returns:
+            float `(n · k, 3137)`.
+        """
+        paper = paper_left(actions, steps)  # (n, k, 784)
+        pictures = 1 - paper + paper * mean_ink(log_q).view_as(paper)
+        each = asked.repeat_interleave(len(steps))
+        slope = self.slope(pictures.reshape(-1, 1, SIDE, SIDE), each)
+        return opinions(slope.view_as(paper), paper).flatten(0, 1)
+
     def slope(self, drawn: Tensor, asked: Tensor) -> Tensor:
-        """Return ∇ₓD at drawings, the mean over several noisy looks, float `(n, 784)`."""
+        """Return ∇ₓD at pictures, the mean over several noisy looks, float `(n, 784)`."""
         looks = self.settings.looks
         seen = self.noisy(drawn.repeat(looks, 1, 1, 1)).requires_grad_(True)
         logits = self.judge(seen, asked.repeat(looks))
@@ -241,7 +268,7 @@ class FinishedPainter:
         played = actions.clone()
         for t in range(sheets.max_steps):
             if t > step:
-                played[:, t] = draw_actions(self.sampler(observation), 1.0, self.rng)
+                played[:, t] = draw_strokes(self.sampler(observation), self.rng)
             observation, _, _, _, _ = sheets.step(played[:, t])
         return played
 
@@ -258,7 +285,8 @@ class FinishedPainter:
         """
         actions, _, log_q = self.draw(asked, torch.tensor([step]))
         tried = torch.multinomial(log_q.exp(), others, generator=self.rng)
-        slope, classes = self.slope(render(actions), asked), asked.repeat_interleave(others)
+        guess = self.opinion(actions, asked, torch.tensor([step]), log_q).gather(1, tried)
+        classes = asked.repeat_interleave(others)
         noise = self.noisy(torch.zeros(4, 1, SIDE, SIDE))  # the same four looks at all pictures
 
         @torch.no_grad()
@@ -268,4 +296,4 @@ class FinishedPainter:
         def answer(drawings: Tensor) -> Tensor:
             return self.play_on(drawings, classes, step)
 
-        return left_out(actions, step, slope, tried, judge, answer, goes)
+        return left_out(actions, step, tried, guess, judge, answer, goes)

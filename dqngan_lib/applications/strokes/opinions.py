@@ -1,11 +1,18 @@
 """What a judge of finished pictures thinks of every single stroke, and how right that is."""
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from dqngan_lib.applications.strokes.drawing import SIDE, stroke_table
+
+
+@cache
+def _few_numbers() -> Tensor:
+    """Return the table of strokes as a sparse matrix: a stroke inks 28 of 784 pixels."""
+    return stroke_table().to_sparse().coalesce()
 
 
 def paper_left(actions: Tensor, steps: Tensor) -> Tensor:
@@ -24,20 +31,28 @@ def paper_left(actions: Tensor, steps: Tensor) -> Tensor:
     return torch.stack([paper[:, rest].prod(1) for rest in others], 1)
 
 
-def opinions(slope: Tensor, actions: Tensor, steps: Tensor) -> Tensor:
-    """Return by how much the judge would like each other stroke better, to first order.
+def mean_ink(log_q: Tensor) -> Tensor:
+    """Return m̄ = Σ_a q(a) m_a, the mean ink of the next stroke, float `(n, 784)`.
 
     Args:
-        slope: ∇ₓD at the finished pictures, float `(n, 784)`.
-        actions: Their strokes, int64 `(n, strokes)`.
-        steps: The steps t asked about, int64 `(k,)`.
+        log_q: log q of all actions, float `(n, 3137)`.
+    """
+    return torch.sparse.mm(_few_numbers().T, log_q.exp().T.contiguous()).T
+
+
+def opinions(slope: Tensor, paper: Tensor) -> Tensor:
+    """Return how much the judge would like each stroke at some steps, to first order.
+
+    Args:
+        slope: ∇ₓD, float `(n, k, 784)`.
+        paper: restₜ of `paper_left`, of the same shape.
 
     Returns:
-        ⟨∇ₓD · restₜ, m_a − mₜ⟩ for every action a, float `(n, k, 3137)`; 0 for the action taken.
+        ⟨∇ₓD · restₜ, m_a⟩ for every action a, float `(n, k, 3137)`; 0 for the no-op.
     """
-    pull = slope[:, None] * paper_left(actions, steps)  # (n, k, 784)
-    worth = pull @ stroke_table().T  # (n, k, 3137)
-    return worth - worth.gather(2, actions[:, steps, None])
+    # pull @ table.T, with the table on the left, where it may be sparse
+    pull = (slope * paper).flatten(0, 1).T.contiguous()  # (784, n · k)
+    return torch.sparse.mm(_few_numbers(), pull).T.reshape(*paper.shape[:2], -1)
 
 
 def render(actions: Tensor) -> Tensor:
@@ -48,8 +63,8 @@ def render(actions: Tensor) -> Tensor:
 def left_out(
     actions: Tensor,
     step: int,
-    slope: Tensor,
     others: Tensor,
+    guess: Tensor,
     judge: Callable[[Tensor], Tensor],
     play_on: Callable[[Tensor], Tensor],
     goes: int = 1,
@@ -59,8 +74,8 @@ def left_out(
     Args:
         actions: Finished drawings, int64 `(n, strokes)`.
         step: The step t of which other strokes are tried.
-        slope: ∇ₓD at the drawings, float `(n, 784)`.
         others: Strokes to try there, int64 `(n, k)`.
+        guess: The opinions on them, of the same shape.
         judge: From pictures of k drawings each, `(n · k, 1, 28, 28)`, to D.
         play_on: From drawings `(n · k, strokes)` to the same with strokes after t drawn anew.
         goes: How often to play on; D is averaged over them.
@@ -73,7 +88,6 @@ def left_out(
     """
     changed = actions.repeat_interleave(others.shape[1], 0)
     changed[:, step] = others.flatten()
-    guess = opinions(slope, actions, torch.tensor([step]))[:, 0].gather(1, others)
     kept = judge(render(changed)).view_as(guess)
     answered = torch.stack([judge(render(play_on(changed))) for _ in range(goes)]).mean(0)
     answered = answered.view_as(guess)
