@@ -70,7 +70,7 @@ folder = Path.cwd() / "dqngan-course"
 zipfile.ZipFile(io.BytesIO(base64.b64decode(PACKED))).extractall(folder)
 sys.path.insert(0, str(folder))
 '''
-LINK, LINK_IN_BUNDLE = "](../dqngan_lib/", "](dqngan-course/dqngan_lib/"
+LINK, LINK_IN_BUNDLE = "](../", "](dqngan-course/"
 """How a link to a file of the package begins; the first cell of a bundle unpacks the file."""
 PICTURE = re.compile(r"\]\(gallery/([\w.-]+\.png)\)")
 """Where a text shows a picture that is stored beside the notebooks."""
@@ -180,7 +180,8 @@ def files_for(path: Path) -> list[Path]:
         path: The notebook. Its number tells which tables it reads; 00 shows pictures of all.
     """
     number = number_of(path)
-    patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*", "LICENSE"]
+    patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*"]
+    patterns += ["LICENSE", "docs/glossary.md"]
     patterns.append(f"benchmarks/results/{number}_*.csv")
     if number == "00":  # the gallery, and the figure of who wins
         patterns += ["notebooks/gallery/*.png", "benchmarks/results/08_smear.csv"]
