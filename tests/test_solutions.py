@@ -97,7 +97,7 @@ def test_imports_of_a_solution_do_not_hide_names_of_the_notebook(path, copy):
 def test_one_light_notebook_runs_to_its_end_when_it_should(tmp_path):
     """Notebook 00, both ways; the others differ in what is between the exercises."""
     learners = NOTEBOOKS / "00_start_here.ipynb"
-    for part in ("dqngan_lib", "notebooks", "data"):
+    for part in ("benchmarks", "dqngan_lib", "notebooks", "data"):
         (tmp_path / part).symlink_to(ROOT / part)
     teachers = tmp_path / "solutions" / learners.name
     write(teachers, solved(learners))
