@@ -90,7 +90,9 @@ class PhotoPainter:
         self.original = self.samples[self.name]
         self.painting: Painting | None = None
         self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False)
-        self.file = ipywidgets.Text(placeholder="or the name of a file", continuous_update=False)
+        self.file = ipywidgets.Text(
+            description="or a file", placeholder="its name", continuous_update=False
+        )
         self.sample = choice("or one of", self.samples)
         sides = sorted({side, *STROKES})
         self.side = choice("size", [(f"{each} pixels", each) for each in sides], side)
