@@ -327,7 +327,7 @@ def move_something(page) -> None:
     button = page.locator("button.jupyter-button").first
     main = page.locator("button.jupyter-button.mod-primary").first
     for attempt in range(10):
-        target = next((found for found in (handle, number) if found.count()), button)
+        target = next((found for found in (handle, number, main) if found.count()), button)
         target.scroll_into_view_if_needed()
         page.wait_for_timeout(1500)
         if target is handle:
@@ -339,9 +339,9 @@ def move_something(page) -> None:
             page.mouse.up()
         elif target is number:
             number.press("ArrowDown" if attempt % 2 else "ArrowUp")
-        else:
+        elif target is button:
             button.click()
-        if target is not button and main.count():
+        if main.count():
             main.click()
         for _ in range(10):
             page.wait_for_timeout(500)
