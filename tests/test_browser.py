@@ -240,7 +240,9 @@ def test_a_photograph_of_12_mb_arrives_is_painted_and_saved(address, browser, tm
     page.set_default_timeout(PATIENCE)
     try:
         open_and_run(page, address, path)
-        page.locator(".jupyter-widgets input[type=file]").set_input_files(photo)
+        with page.expect_file_chooser() as chooser:
+            page.locator("button.jupyter-button:has-text('Upload')").click()
+        chooser.value.set_files(photo)
         page.wait_for_selector(".jupyter-widgets :text('phone.jpg')")
         page.locator("button.jupyter-button.mod-primary").click()
         page.wait_for_selector(".jupyter-widgets :text('2000 strokes')")
