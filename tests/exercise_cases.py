@@ -12,6 +12,7 @@ from dqngan_lib.exercises import judge, stages
 from dqngan_lib.exercises.base import Exercise
 from dqngan_lib.exercises.words import standalone
 from tools.cells import courses
+from tools.notebooks import notebook_of
 
 Answer = Callable[..., Any]
 
@@ -56,7 +57,7 @@ def exercise_tests(
             """What `solution` shows runs by itself, and defines what the cell asks for."""
             namespace: dict[str, Any] = {}
             exec(standalone(by_name[name].solution), namespace)
-            pasted = namespace[courses()[name.partition(".")[0]].names[name]]
+            pasted = namespace[courses()[notebook_of(name)].names[name]]
             assert judge(name, pasted)[0] == "right"
 
         @pytest.mark.parametrize("name", by_name)

@@ -20,7 +20,7 @@ import pytest
 from tests.small_notebooks import save, small_notebook
 from tools import build, claims, notebooks, run, study
 from tools import test as test_tool
-from tools.notebooks import ROOT, NotebookError, find, printed, read
+from tools.notebooks import ROOT, NotebookError, as_number, find, notebook_of, printed, read
 
 # --- course.py: the environment ---
 
@@ -444,6 +444,13 @@ def two_notebooks(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("name", ["02", "2", "02_small", "02_small.ipynb", "notebooks/02_small"])
 def test_names_of_notebooks(two_notebooks, name):
     assert find([name]) == [two_notebooks / "02_small.ipynb"]
+
+
+def test_numbers_and_letters_as_somebody_types_them():
+    typed = {"2": "02", "02": "02", "12": "12", "a": "A", "A": "A"}
+    assert {text: as_number(text) for text in typed} == typed
+    assert notebook_of("02.1") == "02"
+    assert notebook_of("A.4") == "A"
 
 
 def test_more_names_of_notebooks(two_notebooks):

@@ -48,10 +48,12 @@ def test_nothing_else_of_a_notebook_changes(path, tmp_path):
 
 def test_the_command_names_what_it_changed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(hints, "course_notebooks", lambda: [tmp_path / "02_dqn.ipynb"])
-    cell = {"cell_type": "code", "source": ['check("02.1", f)']}
-    text = {"cell_type": "markdown", "source": ['check("02.1", f)']}
+    source = {"metadata": {}, "source": ['check("02.1", f)']}
+    cell = {"cell_type": "code", "execution_count": None, "id": "a", "outputs": [], **source}
+    text = {"cell_type": "markdown", "id": "b", **source}
     path = tmp_path / "02_dqn.ipynb"
-    path.write_text(json.dumps({"cells": [cell, text]}, indent=1) + "\n", encoding="utf-8")
+    notebook = {"cells": [cell, text], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
     assert main() == 0
     assert capsys.readouterr().out == "prepared hints in 02_dqn.ipynb\n"
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.notebooks import NotebookError, course_notebooks, number_of
+from tools.notebooks import NUMBER, NotebookError, course_notebooks, notebook_of, number_of
 
 MOST_PIECES = 20
 """How many pieces of a broken cell may belong together."""
@@ -240,8 +240,8 @@ def notebook_numbers(file_name: str, cells: Sequence[Cell]) -> list[str]:
     """
     known = courses()
     source = "\n".join(cell.source for cell in cells)
-    numbers = {cell.exercise.partition(".")[0] for cell in cells if cell.exercise}
-    numbers |= set(re.findall(r"""\bcheck\(\s*["'](\d\d|[A-Z])\.\d+["']""", source))
+    numbers = {notebook_of(cell.exercise) for cell in cells if cell.exercise}
+    numbers |= set(re.findall(rf"""\bcheck\(\s*["']({NUMBER})\.\d+["']""", source))
     if numbers & known.keys():
         return sorted(numbers & known.keys())
     named = [n for n, course in known.items() if course.stem.lower() in file_name.lower()]

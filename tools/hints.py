@@ -3,14 +3,13 @@
 Whoever is stuck takes the # away. A second run changes nothing; `tools/lint.py` holds the line.
 """
 
-import json
 import re
 from pathlib import Path
 
-from tools.notebooks import course_notebooks, write_whole
+from tools.notebooks import EXERCISE, course_notebooks, read, write
 from tools.start import start
 
-CHECK = re.compile(r"""^check\(\s*["']((?:\d\d|[A-Z])\.\d+)["'].*\)\s*$""", re.MULTILINE)
+CHECK = re.compile(rf"""^check\(\s*["']({EXERCISE})["'].*\)\s*$""", re.MULTILINE)
 
 
 def missing(source: str) -> list[str]:
@@ -30,16 +29,13 @@ def hinted(source: str) -> str:
 
 def add(path: Path) -> bool:
     """Write a notebook with its prepared hints; return whether that changed it."""
-    before = path.read_text(encoding="utf-8")
-    notebook = json.loads(before)
-    for cell in notebook["cells"]:
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "code" and missing(source):
-            cell["source"] = hinted(source).splitlines(keepends=True)
-    after = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-    if after != before:
-        write_whole(path, after)
-    return after != before
+    notebook = read(path)
+    lacking = [c for c in notebook.cells if c.cell_type == "code" and missing(c.source)]
+    for cell in lacking:
+        cell.source = hinted(cell.source)
+    if lacking:
+        write(path, notebook)
+    return bool(lacking)
 
 
 def main() -> int:

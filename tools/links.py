@@ -11,15 +11,15 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.notebooks import NotebookError, find, number_of, read, write
+from tools.notebooks import EXERCISE, NUMBER, NotebookError, find, number_of, read, write
 from tools.start import start
+from tools.stated import stated
 
 CONTENTS, GLOSSARY = "Contents", "../docs/glossary.md"
 NAVIGATION = re.compile(r"\n\n(?:\[← [^\n]*|\[Contents\]\([^\n]*|Contents · [^\n]*)(?=\n|$)")
 """The line under a title and at the end, with the empty line before it."""
 HEAD = re.compile(r"\A[^\n]*(?:\n\n\[!\[[^\n]*)?")
 """A title, and the badge below it where there is one."""
-NUMBER = r"(?:\d\d|[A-Z])"
 TARGET = rf"(?:{NUMBER}_\w+\.ipynb)?(?:#Exercise-[^)\s]*)?"
 KIND = "(?:[Nn]otebook |[Aa]ppendix |[Ee]xercise )?"
 SET = re.compile(rf"\[({KIND}{NUMBER}(?:\.\d)?)\]\({TARGET}\)")
@@ -31,7 +31,7 @@ PROTECTED = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 """Code, formulas, links and headings: nothing is set in them."""
-EXERCISE = re.compile(rf"\b([Ee]xercise )({NUMBER}\.\d)\b")
+NAMED = re.compile(rf"\b([Ee]xercise )({EXERCISE})\b")
 APPENDIX = re.compile(r"\b[Aa]ppendix ([A-Z])\b")
 NOTEBOOKS = re.compile(r"\b([Nn]otebooks?) (\d\d(?:, \d\d)*(?:,? (?:and|or|to) \d\d)?)\b")
 PAPER = re.compile(r"\b(arXiv)(\s+)(\d{4}\.\d{4,5})\b|\b(doi)(\s+)(10\.\d{4,}/\S*[\w>)])")
@@ -65,7 +65,7 @@ def _link(text: str, names: dict[str, str], anchors: dict[str, str]) -> str:
         first, rest = match[2][:2], match[2][2:]  # "notebook 02, 03" is no list of ours
         return _to(f"{match[1]} {first}", names.get(first)) + rest
 
-    text = NOTEBOOKS.sub(notebook, EXERCISE.sub(exercise, text))
+    text = NOTEBOOKS.sub(notebook, NAMED.sub(exercise, text))
     text = APPENDIX.sub(lambda match: _to(match[0], names.get(match[1])), text)
     return PAPER.sub(_paper, text)
 
@@ -94,9 +94,10 @@ def title_of(notebook: NotebookNode) -> str:
 
 def exercises_in(notebook: NotebookNode) -> dict[str, str]:
     """Return the anchor that JupyterLab and GitHub make of each exercise's heading."""
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    found = re.findall(r"^#+ (Exercise ((?:\d\d|[A-Z])\.\d)\b.*)$", text, re.MULTILINE)
-    return {number: "#" + heading.strip().replace(" ", "-") for heading, number in found}
+    return {
+        number: f"#Exercise {number} · {about.title}".replace(" ", "-")
+        for number, about in stated(notebook).items()
+    }
 
 
 def navigation(position: int, course: list[tuple[str, str]]) -> str:

@@ -20,6 +20,7 @@ from tools.formulas import faults
 from tools.hints import missing
 from tools.links import set_links
 from tools.notebooks import (
+    EXERCISE,
     FOLDED,
     FOLDED_TAG,
     KEPT_IN_CELLS,
@@ -61,7 +62,6 @@ _LOCAL_PATH = re.compile(
 _MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\(\s*([^)\s]+)[^)]*\)")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(\s*([^)\s]+)[^)]*\)")
 _CODE_FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
-_EXERCISE = re.compile(r"(\d\d|[A-Z])\.\d+")
 _NBVAL_COMMENT = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_\w+)\s*$", re.MULTILINE)
 
 Problem = tuple[int | None, str]
@@ -204,7 +204,7 @@ def _exercises(notebook: NotebookNode) -> Iterator[Problem]:
             yield index, 'an exercise cell has both the tag "exercise" and {"exercise": "02.1"}'
         if number is None:
             continue
-        if not _EXERCISE.fullmatch(str(number)):
+        if not re.fullmatch(EXERCISE, str(number)):
             yield index, f'the exercise number {number!r} is not like "02.1"'
         if cell.cell_type != "code":
             yield index, "an exercise must be a code cell"

@@ -26,6 +26,7 @@ import torch
 from dqngan_lib.exercises import find, judge
 from dqngan_lib.exercises.base import Exercise, fresh, tensors
 from tools.cells import courses
+from tools.notebooks import notebook_of
 from tools.start import start
 
 SECONDS = 2
@@ -385,7 +386,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = [
         n
         for n in every
-        if not options.names or n in options.names or n.partition(".")[0] in options.names
+        if not options.names or n in options.names or notebook_of(n) in options.names
     ]
     torch.set_num_threads(1)
     for name in names:

@@ -46,9 +46,25 @@ def course_notebooks(folder: Path | None = None) -> list[Path]:
     return [*sorted(folder.glob("[0-9][0-9]_*.ipynb")), *sorted(folder.glob("[A-Z]_*.ipynb"))]
 
 
+NUMBER = r"(?:\d\d|[A-Z])"
+"""What the name of a notebook begins with, as a pattern."""
+EXERCISE = NUMBER + r"\.\d+"
+"""The number of an exercise, as a pattern."""
+
+
 def number_of(path: Path) -> str:
     """Return what a notebook's name begins with: "02", or "A"."""
     return path.stem.partition("_")[0]
+
+
+def as_number(asked: str) -> str:
+    """Return the number or letter of a notebook that somebody has typed: "02" for 2, "A" for a."""
+    return f"{int(asked):02d}" if asked.isdecimal() else asked.upper()
+
+
+def notebook_of(exercise: str) -> str:
+    """Return the number of the notebook in which an exercise stands: "02" for "02.1"."""
+    return exercise.partition(".")[0]
 
 
 def find(names: Sequence[str] = ()) -> list[Path]:
@@ -69,8 +85,7 @@ def find(names: Sequence[str] = ()) -> list[Path]:
             found.append(Path(name).resolve())
             continue
         stem = Path(name).name.removesuffix(".ipynb")
-        number = f"{int(stem):02d}" if stem.isdecimal() else stem.upper()
-        fitting = [p for p in course if p.stem == stem or number_of(p) == number]
+        fitting = [p for p in course if p.stem == stem or number_of(p) == as_number(stem)]
         if not fitting:
             known = ", ".join(p.stem for p in course) or "none"
             raise NotebookError(f"there is no notebook {name!r}; the course has: {known}")

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dqngan_lib.exercises import judge
-from tools.notebooks import NOTEBOOKS, ROOT, read, write_whole
+from tools.notebooks import NOTEBOOKS, NUMBER, ROOT, read, write_whole
 from tools.start import start
+from tools.stated import stated
 
 GUIDE = ROOT / "docs" / "teaching.md"
 PLANS = {
@@ -37,12 +38,7 @@ MISTAKES = 3
 """How many mistakes of an exercise are listed. The tests have more."""
 
 ROW = re.compile(
-    r"^\| \[(\d\d|[A-Z]) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \+ ([\d.]+) \|", re.MULTILINE
-)
-EXERCISE = re.compile(
-    r"^### Exercise ((?:\d\d|[A-Z])\.\d+) · (.+)\n+"
-    r"Difficulty ([●○]+) · importance [●○]+ · (\d+) minutes",
-    re.MULTILINE,
+    rf"^\| \[({NUMBER}) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \+ ([\d.]+) \|", re.MULTILINE
 )
 BLOCK = re.compile(r"<!-- (exercises|plan) ([\w ]+) -->\n.*?<!-- /\1 -->", re.DOTALL)
 
@@ -71,8 +67,8 @@ def lessons() -> dict[str, Lesson]:
         (ROOT / "README.md").read_text(encoding="utf-8")
     ):
         (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
-        text = "\n\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
-        exercises = tuple((n, t, d, int(minutes)) for n, t, d, minutes in EXERCISE.findall(text))
+        said = stated(read(path)).items()
+        exercises = tuple((n, about.title, about.dots, about.minutes) for n, about in said)
         found[number] = Lesson(title, int(reading), float(running), exercises)
     return found
 

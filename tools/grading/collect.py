@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tools.cells import Cell, cells_in, courses, notebook_numbers
-from tools.notebooks import NotebookError
+from tools.notebooks import EXERCISE, NUMBER, NotebookError
 
 MAX_BYTES = 300_000_000
 """A larger file is not read. What a notebook has printed is stored in it, so some are large."""
@@ -107,7 +107,7 @@ class Handed:
         if self.script is None:
             return bool(NOTEBOOK.search(self.name))
         stem = any(course.stem.lower() in self.name.lower() for course in courses().values())
-        return bool(self.cells or stem or re.search(r"\bcheck\([\"'](?:\d\d|[A-Z])\.", self.script))
+        return bool(self.cells or stem or re.search(rf"\bcheck\([\"']{NUMBER}\.", self.script))
 
 
 def collect(folder: Path, only: set[str]) -> list[Handed]:
@@ -240,14 +240,7 @@ def _in_zip(
         budget[0] -= size
         try:
             content = archive.read(entry)  # no more than the size that the zip states
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            ValueError,
-            RuntimeError,
-        ) as error:
+        except UNREADABLE as error:
             yield _Found(here, problem=f"it cannot be read from the zip: {error}")
             continue
         if name.lower().endswith(".zip"):
@@ -302,7 +295,7 @@ def script_cells(script: str) -> list[Cell]:
     for start, end in itertools.pairwise([*marks, None]):
         words = start[1] or ""
         if not re.search(r"\[(markdown|raw)\]", words):
-            exercise = re.search(r'exercise="((?:\d\d|[A-Z])\.\d+)"', words)
+            exercise = re.search(rf'exercise="({EXERCISE})"', words)
             source = script[start.end() : end.start() if end else None]
             cells.append(Cell(source.strip("\n"), exercise and exercise[1]))
     return cells

@@ -29,7 +29,7 @@ from tools.grading.marks import (
 )
 from tools.grading.processes import SECONDS, default_start, grade
 from tools.grading.table import COLUMNS, summary, table
-from tools.notebooks import write_whole
+from tools.notebooks import as_number, write_whole
 from tools.start import start
 
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     folder, out = options.here / options.folder, options.here / options.out
-    only = {n.zfill(2) for n in options.only} if options.only else set(courses())
+    only = {as_number(n) for n in options.only} if options.only else set(courses())
     if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() == ".zip"):
         parser.error(f"there is no folder and no zip {options.folder}")
     if not only <= courses().keys():

@@ -12,7 +12,7 @@ from tools.cells import courses
 from tools.grading.collect import CANVAS, MOODLE
 from tools.grading.marks import Row, Student, exercises
 from tools.grading.table import in_order
-from tools.notebooks import write_whole
+from tools.notebooks import notebook_of, write_whole
 
 SIGNS = {"right": "✓", "wrong": "✗", "timed out": "✗", "error": "✗", "not attempted": "○"}
 HINTS = {
@@ -90,8 +90,8 @@ def page(student: Student, rows: list[Row]) -> str:
 def _shown(row: Row) -> dict[str, Any]:
     """Return what the page says of an exercise."""
     about = exercises()[row["exercise"]]
-    course = courses()[row["exercise"].partition(".")[0]]
-    shown = {**row, "sign": SIGNS[row["verdict"]], "title": about.title}
+    course = courses()[notebook_of(row["exercise"])]
+    shown = {**row, "sign": SIGNS[row["verdict"]], "title": about.plain_title}
     shown |= {"file": own_name(row["file"]), "hint": "", "again": ""}
     if row["verdict"] != "right":
         message = row["message"] if row["verdict"] == "wrong" else ""
@@ -140,7 +140,7 @@ def report(rows: list[Row], seed: int) -> str:
         table.append(
             {
                 "exercise": exercise,
-                "title": exercises()[exercise].title,
+                "title": exercises()[exercise].plain_title,
                 "right": sum(row["verdict"] == "right" for row in own),
                 "tried": len(tried),
                 "of": len(own),

@@ -13,40 +13,18 @@ from typing import Any
 
 from tools.cells import courses
 from tools.grading.collect import Handed, plain
-from tools.notebooks import NOTEBOOKS, read
+from tools.notebooks import NOTEBOOKS, notebook_of, read
+from tools.stated import About, stated
 
 Row = dict[str, str]
 """A row of the table: see `table.COLUMNS`."""
 
 
-@dataclass(frozen=True)
-class About:
-    """What a notebook says of an exercise."""
-
-    title: str
-    difficulty: int
-    """From 1 to 5: the filled dots."""
-    section: str
-    """The heading under which it stands."""
-
-
 @functools.cache
 def exercises() -> dict[str, About]:
     """Return what the course's notebooks say of their exercises, by number."""
-    found = {}
-    for course in courses().values():
-        section = ""
-        for cell in read(NOTEBOOKS / f"{course.stem}.ipynb").cells:
-            if cell.cell_type != "markdown":
-                continue
-            for line in cell.source.splitlines():
-                if title := re.match(r"### Exercise ((?:\d\d|[A-Z])\.\d+) · (.+)", line):
-                    number, name = title.groups()
-                elif stated := re.match(r"Difficulty (●*)○* ", line):
-                    found[number] = About(name.replace("$", ""), len(stated[1]), section)
-                elif heading := re.match(r"#+ (.+)", line):
-                    section = heading[1]
-    return found
+    paths = [NOTEBOOKS / f"{course.stem}.ipynb" for course in courses().values()]
+    return {number: about for path in paths for number, about in stated(read(path)).items()}
 
 
 def points_from(path: Path | None) -> dict[str, float]:
@@ -66,7 +44,7 @@ def points_from(path: Path | None) -> dict[str, float]:
     worth = dict.fromkeys(stated, 0.0)
     for row in read_table(path):
         asked, points = (row.get(column, "").strip() for column in ("exercise", "points"))
-        names = [n for n in stated if n == asked or (asked == n.partition(".")[0] + ".*")]
+        names = [n for n in stated if n == asked or (asked == notebook_of(n) + ".*")]
         try:
             value = float(points.replace(",", "."))
         except ValueError:
@@ -231,7 +209,7 @@ def gradebook(
     lines = {re.sub(r"\D", "", row[column]): row for row in roster if column in row}
     if not lines.keys() & set(assignment.ids.values()):  # that of another assignment, or none
         lines = {}
-    counted = [row for row in rows if row["exercise"].partition(".")[0] in assignment.numbers]
+    counted = [row for row in rows if notebook_of(row["exercise"]) in assignment.numbers]
     fill = {"moodle": _for_moodle, "canvas": _for_canvas}[assignment.system]
     return fill(assignment.ids, counted, lines, title, out_of)
 

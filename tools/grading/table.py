@@ -7,6 +7,7 @@ from tools.grading.alike import shape_of_solution
 from tools.grading.collect import Handed, plain
 from tools.grading.marks import Row, Student
 from tools.grading.processes import VERDICTS, Result
+from tools.notebooks import notebook_of
 
 COLUMNS = (
     *("student", "exercise", "verdict", "points", "of", "message", "look", "alike"),
@@ -48,8 +49,8 @@ def table(
                 verdict = "module" if one.is_module else "not graded"
                 rows.append(_row(student, verdict=verdict, message=one.problem, file=one.file))
         for exercise in (e for number in numbers for e in courses()[number].names):
-            notebook = exercise.partition(".")[0]
-            nothing = Result("not attempted", f"no notebook {notebook} was handed in")
+            missing = f"no notebook {notebook_of(exercise)} was handed in"
+            nothing = Result("not attempted", missing)
             result = best.get((student.name, exercise), nothing)
             worth = points.get(exercise, 0.0)
             said = {
@@ -104,10 +105,10 @@ def summary(rows: list[Row], students: list[Student]) -> str:
     """Return tables by student and by exercise, a histogram, and what a person should look at."""
     graded = [row for row in rows if row["exercise"]]
     exercises = sorted({row["exercise"] for row in graded}, key=in_order)
-    numbers = sorted({exercise.partition(".")[0] for exercise in exercises})
+    numbers = sorted({notebook_of(exercise) for exercise in exercises})
     names = sorted({row["student"] for row in graded})
     right = Counter(
-        (row["student"], row["exercise"].partition(".")[0])
+        (row["student"], notebook_of(row["exercise"]))
         for row in graded
         if row["verdict"] == "right"
     )
