@@ -21,7 +21,6 @@ import skimage.data
 import torch
 from PIL import Image
 from tables import RESULTS, conditions, put, read
-from torch import Tensor
 
 from dqngan_lib.applications.art.animations import webp_film
 from dqngan_lib.applications.art.brushes import brush_gains
@@ -32,6 +31,7 @@ from dqngan_lib.applications.art.patches import photo_patches, plain_patches
 from dqngan_lib.applications.art.photos import fit_photo, read_photo
 from dqngan_lib.applications.art.training import train_painter
 from dqngan_lib.course.data import photos
+from dqngan_lib.plots import as_image
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 CASES = ((112, 500), (256, 2_000), (512, 6_000))
@@ -117,11 +117,6 @@ FILES: dict[str, Callable[[], bytes]] = {
     "JPEG, 48 megapixels": lambda: noisy_jpeg((8_064, 6_048)),
     "PNG, 48 megapixels, flat": lambda: flat_png((8_064, 6_048)),
 }
-
-
-def as_image(picture: Tensor) -> Image.Image:
-    """Return a picture as Pillow has it."""
-    return Image.fromarray((255 * picture.permute(1, 2, 0).numpy()).round().astype(np.uint8))
 
 
 def write_film(painter: PainterNetwork) -> None:

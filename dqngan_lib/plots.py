@@ -232,6 +232,16 @@ def show_images(
     show(figure, alt, photo=photo)
 
 
+def as_image(picture: Tensor) -> Image.Image:
+    """Return a picture as Pillow has it.
+
+    Args:
+        picture: float `(1 or 3, height, width)`, cut off at 0 and 1.
+    """
+    pixels = (picture.detach().cpu().clamp(0, 1) * 255).round().byte().expand(3, -1, -1)
+    return Image.fromarray(pixels.permute(1, 2, 0).numpy())
+
+
 def img_tag(
     picture: Figure | Tensor | bytes, alt: str, kind: str = "png", width: int | None = None
 ) -> str:
@@ -254,8 +264,7 @@ def img_tag(
             picture.savefig(file, format=kind)
         plt.close(picture)
     elif isinstance(picture, Tensor):
-        pixels = (picture.detach().cpu().clamp(0, 1) * 255).round().byte().expand(3, -1, -1)
-        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(file, format=kind, quality=88)
+        as_image(picture).save(file, format=kind, quality=88)
     data = base64.b64encode(picture if isinstance(picture, bytes) else file.getvalue()).decode()
     size = "" if width is None else f' width="{width}"'
     return f'<img alt="{html.escape(alt)}"{size} src="data:image/{kind};base64,{data}">'

@@ -6,6 +6,7 @@ can follow, and that nothing of the author's machine is in the file.
 """
 
 import ast
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -136,12 +137,17 @@ def _links_lead(path: Path, notebook: NotebookNode) -> Iterator[Problem]:
 def _links_set(path: Path, notebook: NotebookNode) -> Iterator[Problem]:
     if path.parent != NOTEBOOKS:
         return
-    course = {other: read(other) for other in find()}
     wanted = deepcopy(notebook)
-    set_links(path, wanted, course)
+    set_links(path, wanted, _course(tuple((p, p.stat().st_mtime_ns) for p in find())))
     for index, cell in enumerate(notebook.cells):
         if cell.source != wanted.cells[index].source:
             yield index, "links to notebooks are missing or old: python -m tools.links sets them"
+
+
+@functools.lru_cache(maxsize=1)
+def _course(stamps: tuple[tuple[Path, int], ...]) -> dict[Path, NotebookNode]:
+    """Return all notebooks, read once for all of them until one changes."""
+    return {path: read(path) for path, _ in stamps}
 
 
 def _references_lead(notebook: NotebookNode) -> Iterator[Problem]:

@@ -9,8 +9,6 @@ use.
 """
 
 import argparse
-import hashlib
-import io
 import time
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from dqngan_lib.gan.model import GAN, GANSettings
 from dqngan_lib.gan.networks import ImageDiscriminator, ImageGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
 from dqngan_lib.metrics.digits import conditional_accuracy, digit_fid
+from tools.weights import as_stored, store
 
 SETTINGS = GANSettings(
     generator_rate=2e-3,
@@ -57,24 +56,14 @@ def main() -> None:
     data, start = digits(), time.process_time()
     generator = train(data, options.updates, options.seed)
     seconds = time.process_time() - start
-    state = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in generator.state_dict().items()
-    }
-    generator.load_state_dict(state)  # measure the weights as they are stored
+    state = as_stored(generator)
     asked = torch.arange(2_000) % 10
     made = imagine(generator, asked, seed=options.seed + 1)
     print(
         f"{conditional_accuracy(made, asked):.2%} as asked for, "
         f"digit-FID {digit_fid(made, data.test_images):.1f}"
     )
-    file = io.BytesIO()  # given a path, torch would write the file's name into the file
-    torch.save(state, file)
-    content = file.getvalue()
-    options.to.parent.mkdir(parents=True, exist_ok=True)
-    options.to.write_bytes(content)
-    print(f"{options.to}: {len(content)} bytes, {seconds:.0f} CPU seconds of one core")
-    print(f'WEIGHTS_SHA256 = "{hashlib.sha256(content).hexdigest()}"')
+    store(state, options.to, f"{seconds:.0f} CPU seconds of one core")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ the checksum of the file that was made and is in use.
 """
 
 import argparse
-import hashlib
-import io
 import math
 import time
 from pathlib import Path
@@ -21,6 +19,7 @@ from torch.nn import functional
 from dqngan_lib.course.data import Digits, digits
 from dqngan_lib.course.runtime import progress
 from dqngan_lib.metrics.scorer import SIDES, WEIGHTS, DigitScorer
+from tools.weights import as_stored, store
 
 BATCH = 128
 LEARNING_RATE = 2e-3
@@ -131,8 +130,7 @@ def main() -> None:
     start = time.perf_counter()
     scorer = train(digits(), options.epochs, options.seed)
     set_balance(scorer)
-    state = {name: tensor.half() for name, tensor in scorer.state_dict().items()}
-    scorer.load_state_dict(state)  # measure the weights as they are stored
+    state = as_stored(scorer)
     for side in SIDES:
         data = digits(side)
         on_training = accuracy(scorer, data.train_images, data.train_labels)
@@ -141,13 +139,7 @@ def main() -> None:
             f"{side} × {side}: {held_out:.2%} of the held-out digits, "
             f"{on_training:.2%} of the training digits"
         )
-    file = io.BytesIO()  # given a path, torch would write the file's name into the file
-    torch.save(state, file)
-    content = file.getvalue()
-    options.to.parent.mkdir(parents=True, exist_ok=True)
-    options.to.write_bytes(content)
-    print(f"{options.to}: {len(content)} bytes, {time.perf_counter() - start:.0f} seconds")
-    print(f'WEIGHTS_SHA256 = "{hashlib.sha256(content).hexdigest()}"')
+    store(state, options.to, f"{time.perf_counter() - start:.0f} seconds")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,18 @@ import gzip
 import hashlib
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dqngan_lib.course.arguments import require
+
+Network = TypeVar("Network", bound=nn.Module)
 
 CHECKSUMS = {
     "mnist10k.npz": "0217e13bd0668deb198aa7d305edbf0331eb89f8a6e7dd226e03d1aa3a9bd4ef",
@@ -62,6 +66,26 @@ def check_file(path: Path, sha256: str, or_else: str = "") -> None:
             f"{path} is damaged: expected SHA-256 {sha256}, found {found}. "
             f"Copy it again from the course's repository."
         )
+
+
+def load_weights(make: Callable[[], Network], path: Path, sha256: str) -> Network:
+    """Return a network with stored weights, in evaluation mode, that no optimiser can change.
+
+    Args:
+        make: Returns a network of the right shape.
+        path: The file of weights.
+        sha256: Its SHA-256.
+
+    Raises:
+        FileNotFoundError: The file is missing.
+        ValueError: The file is damaged.
+    """
+    check_file(path, sha256)
+    # Its first weights are replaced at once: drawing them must not move the caller's numbers.
+    with torch.random.fork_rng(devices=[]):
+        network = make()
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network.eval().requires_grad_(False)
 
 
 def load_arrays(name: str) -> dict[str, np.ndarray]:

@@ -12,12 +12,12 @@ import copy
 import dis
 import inspect
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -157,6 +157,17 @@ def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
     return value.shape == expected.shape and torch.allclose(
         value, expected, rtol=tolerance, atol=tolerance
     )
+
+
+def name_mistake(given: Any, known: Mapping[str, Any], otherwise: str) -> NoReturn:
+    """Raise `Wrong` with the text of the mistake that gives this result, else with another.
+
+    Args:
+        given: What an answer has returned; it is wrong.
+        known: Results of usual mistakes, by what to say of each.
+        otherwise: What to say of any other.
+    """
+    raise Wrong(next((text for text, value in known.items() if close(given, value)), otherwise))
 
 
 # --- random inputs --------------------------------------------------------------------------------

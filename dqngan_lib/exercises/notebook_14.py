@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from dqngan_lib.exercises.base import Case, Exercise, Wrong, close, expect_tensor, flags, uniform
-
-
-def name_mistake(given: Tensor, known: dict[str, Tensor], otherwise: str) -> None:
-    """Raise `Wrong` with the text of the mistake that gives this result, else with another."""
-    raise Wrong(next((text for text, value in known.items() if close(given, value)), otherwise))
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    flags,
+    name_mistake,
+    uniform,
+)
 
 
 def stroke_colour(canvas: Tensor, target: Tensor, mask: Tensor) -> Tensor:

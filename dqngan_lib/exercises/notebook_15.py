@@ -12,14 +12,10 @@ from dqngan_lib.exercises.base import (
     close,
     expect_number,
     expect_tensor,
+    name_mistake,
     normal,
     uniform,
 )
-
-
-def name_mistake(given: Tensor | float, known: dict[str, Tensor | float], otherwise: str) -> None:
-    """Raise `Wrong` with the text of the mistake that gives this result, else with another."""
-    raise Wrong(next((text for text, value in known.items() if close(given, value)), otherwise))
 
 
 def seconds_on(seconds_one: float, seconds_two: float, workers: int) -> float:

@@ -7,8 +7,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid
 
-from dqngan_lib.exercises.base import Case, Exercise, Wrong, close, expect_tensor, normal, whole
-from dqngan_lib.exercises.notebook_15 import name_mistake
+from dqngan_lib.exercises.base import (
+    Case,
+    Exercise,
+    Wrong,
+    close,
+    expect_tensor,
+    name_mistake,
+    normal,
+    whole,
+)
 
 
 def tuned_log_policy(log_q: Tensor, reward: Tensor, alpha: float) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dqngan_lib.course.arguments import float_tensor
-from dqngan_lib.course.data import check_file
+from dqngan_lib.course.data import load_weights
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "digit_scorer.pt"
 """Made by `tools/make_digit_scorer.py` from the 8,000 training digits."""
@@ -112,12 +112,7 @@ def check_pictures(name: str, images: Tensor) -> None:
 
 @cache
 def _load(device: str) -> DigitScorer:
-    check_file(WEIGHTS, WEIGHTS_SHA256)
-    # Its first weights are replaced at once: drawing them must not move the caller's numbers.
-    with torch.random.fork_rng(devices=[]):
-        scorer = DigitScorer()
-    scorer.load_state_dict(torch.load(WEIGHTS, map_location="cpu", weights_only=True))
-    return scorer.to(device).eval().requires_grad_(False)
+    return load_weights(DigitScorer, WEIGHTS, WEIGHTS_SHA256).to(device)
 
 
 def load_scorer(device: torch.device | str = "cpu") -> DigitScorer:

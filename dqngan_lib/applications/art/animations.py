@@ -3,13 +3,11 @@
 import io
 import math
 
-import numpy as np
-from PIL import Image
-
 from dqngan_lib.applications.art.brushes import Stroke
 from dqngan_lib.applications.art.looks import render_steps
 from dqngan_lib.applications.art.painter import Painting
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.plots import as_image
 
 MOST_BYTES = 3_000_000
 """The largest film that is made: what a page or a message takes easily."""
@@ -83,10 +81,7 @@ def webp_film(
     require(count > 0, "strokes", count, "at least one")
     require(seconds > 0, "seconds", seconds, "> 0")
     stops = [round(count * (k / frames) ** 3) for k in range(1, frames + 1)]
-    grows = [
-        Image.fromarray((255 * step.permute(1, 2, 0).numpy()).round().astype(np.uint8))
-        for step in render_steps(painting, scale, look, stops=stops)
-    ]
+    grows = [as_image(step) for step in render_steps(painting, scale, look, stops=stops)]
     pictures = [grows[-1], *grows[:-1]]
     times = [round(1000 * seconds / 3)] + [round(1000 * seconds * 2 / 3 / frames)] * (frames - 1)
     for quality in (75, 60, 45, 30, 15):

@@ -11,6 +11,7 @@ from torch.nn.functional import avg_pool2d
 from dqngan_lib.applications.art.brushes import (
     BRUSH_SHAPES,
     PATCH,
+    REACH,
     STEP,
     Stroke,
     best_colour,
@@ -33,7 +34,7 @@ SCHEDULE = ((4, 40), (2, 130), (1, 330))
 PAPER = 1.0
 """What is on the canvas before the first stroke, if nothing else is said: white."""
 
-_NEAR = 8
+_NEAR = 2 * REACH
 """How far a stroke reaches, and the strokes that it touches, in places."""
 
 _LEAST_GAIN = 1e-7

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from dqngan_lib.applications.art.animations import stroke_svg, webp_film
@@ -24,7 +22,7 @@ from dqngan_lib.applications.art.painter import Painting, Values, add_strokes, p
 from dqngan_lib.applications.art.palettes import picture_palette
 from dqngan_lib.applications.art.photos import fit_photo, read_photo
 from dqngan_lib.course.widgets import announced, buttons, choice, present, tick
-from dqngan_lib.plots import img_tag
+from dqngan_lib.plots import as_image, img_tag
 
 STROKES = {256: 2_000, 512: 6_000}
 """Strokes for a picture whose shorter side has so many pixels; another number can be chosen."""
@@ -215,7 +213,7 @@ class PhotoPainter:
         if self._is_painted():
             width = self.photo.shape[2]
             picture = render(self.painting, -(-SAVED_WIDTH // width), self.look.value)
-            image = Image.fromarray((255 * picture.permute(1, 2, 0).numpy()).astype(np.uint8))
+            image = as_image(picture)
             size = SAVED_WIDTH, round(SAVED_WIDTH * image.height / image.width)
             file = io.BytesIO()
             image.resize(size).save(file, "JPEG", quality=92)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dqngan_lib.applications.strokes.canvas import CopyCanvas, pictures
 from dqngan_lib.course.arguments import require
-from dqngan_lib.course.data import check_file
+from dqngan_lib.course.data import load_weights
 from dqngan_lib.dqn.agent import DQN
 from dqngan_lib.environments.rollout import Rollout
 from dqngan_lib.gan.networks import ImageGenerator
@@ -33,13 +33,7 @@ def load_generator() -> ImageGenerator:
         FileNotFoundError: The file of weights is missing.
         ValueError: The file of weights is damaged.
     """
-    check_file(WEIGHTS, WEIGHTS_SHA256)
-    # Its first weights are replaced at once: drawing them must not move the caller's numbers.
-    with torch.random.fork_rng(devices=[]):
-        generator = ImageGenerator(classes=10)
-    state = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
-    generator.load_state_dict(state)
-    return generator.eval().requires_grad_(False)
+    return load_weights(lambda: ImageGenerator(classes=10), WEIGHTS, WEIGHTS_SHA256)
 
 
 @torch.no_grad()
