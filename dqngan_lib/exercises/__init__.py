@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,7 +28,7 @@ from dqngan_lib.exercises.base import (
 )
 from dqngan_lib.exercises.words import explained, show_code, standalone
 
-_hints_shown: dict[str, list[int]] = {}
+_hints_shown: dict[str, list[str]] = {}
 """Which hints of each exercise have been given since they began."""
 _last_mistake: dict[str, str] = {}
 """What the last check said to a wrong answer, by exercise."""
@@ -205,15 +205,26 @@ def hint(name: str) -> None:
     again = len(shown) == number
     if again:
         shown.clear()
-    waiting = [i for i in range(number) if i not in shown]
-    # The last hint is nearly the answer, so a mistake alone does not lead there.
-    mistake = _words(_last_mistake.get(exercise.name, ""))
-    chosen = max(waiting[:-1] or waiting, key=lambda i: len(mistake & _words(exercise.hints[i])))
+    waiting = [text for text in exercise.hints if text not in shown]
+    chosen = hint_about(_last_mistake.get(exercise.name, ""), waiting)
     shown.append(chosen)
     begin = " (from the beginning)" if again else ""
-    say(f"Hint {len(shown)} of {number} for {exercise.name}{begin}: {exercise.hints[chosen]}")
+    say(f"Hint {len(shown)} of {number} for {exercise.name}{begin}: {chosen}")
     if len(shown) == number:
         say("That was the last hint; the next call begins again.")
+
+
+def hint_about(mistake: str, hints: Sequence[str]) -> str:
+    """Return the hint that has most to do with a mistake, the first of equal ones.
+
+    The last hint is nearly the answer, so a mistake does not lead there while there are others.
+
+    Args:
+        mistake: What a check has said; "" for nothing.
+        hints: From a nudge to nearly the answer.
+    """
+    words = _words(mistake)
+    return max(hints[:-1] or hints, key=lambda text: len(words & _words(text)))
 
 
 def _words(text: str) -> set[str]:

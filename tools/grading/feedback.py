@@ -20,13 +20,6 @@ HINTS = {
     "error": "Restart the notebook and run its cells from the top: Python shows the line.",
 }
 """What helps where it is not the answer's idea that is wrong."""
-COMMON = frozenset(
-    """
-    and are but can each for from function has its must not one result should that the their this
-    was what which with you your yours
-    """.split()  # noqa: SIM905
-)
-"""Words that say nothing about a mistake."""
 MOST_MESSAGES = 3
 """Of an exercise, the messages that the teacher's page shows."""
 
@@ -108,16 +101,10 @@ def own_name(file: str) -> str:
 
 
 def hint_after(exercise: str, message: str) -> str:
-    """Return the hint that has most to do with a mistake; the last ones give too much away."""
-    from dqngan_lib.exercises import find
+    """Return the hint that has most to do with a mistake, the one that `hint` would give."""
+    from dqngan_lib.exercises import find, hint_about
 
-    hints = find(exercise).hints
-    mistake = _words(message)
-    return max(hints[:-1] or hints, key=lambda hint: len(mistake & _words(hint)))
-
-
-def _words(text: str) -> set[str]:
-    return {w.lower() for w in re.findall(r"\w+", text) if len(w) > 2 or not w.isascii()} - COMMON
+    return hint_about(message, find(exercise).hints)
 
 
 def report(rows: list[Row], seed: int) -> str:
