@@ -77,8 +77,8 @@ def test_the_way_back_and_on_stands_at_both_ends(tmp_path):
     path = tmp_path / "02_x.ipynb"
     for _ in range(2):
         set_links(path, course[path], course)
-    line = "[← 01 · Title 01](01_x.ipynb) · [Contents](01_x.ipynb) · "
-    line += "[Glossary](../docs/glossary.md) · [03 · Title 03 →](03_x.ipynb)"
+    line = "[← 01](01_x.ipynb) · [Contents](01_x.ipynb) · "
+    line += "[Glossary](../docs/glossary.md) · [03 →](03_x.ipynb)"
     assert course[path].cells[0].source == f"# 02 · Title 02\n\n{line}\n\nText."
     assert course[path].cells[-1].source == f"The end.\n\n{line}"
     badge = "[![Open in Colab](https://x/badge.svg)](https://x)"
@@ -89,7 +89,7 @@ def test_the_way_back_and_on_stands_at_both_ends(tmp_path):
     first = tmp_path / "01_x.ipynb"
     set_links(first, course[first], course)
     assert (
-        "Contents · [Glossary](../docs/glossary.md) · [02 · Title 02 →](02_x.ipynb)"
+        "Contents · [Glossary](../docs/glossary.md) · [02 →](02_x.ipynb)"
         in course[first].cells[0].source
     )
 

@@ -87,11 +87,6 @@ def without_links(source: str) -> str:
     return SET.sub(lambda match: match[0] if "(#" in match[0] else match[1], source)
 
 
-def title_of(notebook: NotebookNode) -> str:
-    """Return what a notebook calls itself, "04 · The game …"."""
-    return notebook.cells[0].source.partition("\n")[0].removeprefix("# ").strip()
-
-
 def exercises_in(notebook: NotebookNode) -> dict[str, str]:
     """Return the anchor that JupyterLab and GitHub make of each exercise's heading."""
     return {
@@ -100,18 +95,17 @@ def exercises_in(notebook: NotebookNode) -> dict[str, str]:
     }
 
 
-def navigation(position: int, course: list[tuple[str, str]]) -> str:
-    """Return the line that leads to the neighbours; `course` has each file's name and title."""
-    parts = []
-    if position > 0:
-        name, title = course[position - 1]
-        parts.append(f"[← {title}]({name})")
-    first = course[0][0]
-    parts.append(f"[{CONTENTS}]({first})" if position > 0 else CONTENTS)
+def navigation(position: int, paths: list[Path]) -> str:
+    """Return the line that leads to the neighbours of a notebook, by their numbers.
+
+    It is short: it stands in the first and in the last text of each notebook.
+    """
+    parts = [f"[{CONTENTS}]({paths[0].name})" if position > 0 else CONTENTS]
     parts.append(f"[Glossary]({GLOSSARY})")
-    if position + 1 < len(course):
-        name, title = course[position + 1]
-        parts.append(f"[{title} →]({name})")
+    if position > 0:
+        parts.insert(0, _to(f"← {number_of(paths[position - 1])}", paths[position - 1].name))
+    if position + 1 < len(paths):
+        parts.append(_to(f"{number_of(paths[position + 1])} →", paths[position + 1].name))
     return " · ".join(parts)
 
 
@@ -135,8 +129,7 @@ def set_links(path: Path, notebook: NotebookNode, course: dict[Path, NotebookNod
         cell.source = linked(NAVIGATION.sub("", cell.source), names, anchors)
     if path not in paths or len(texts) < 2:
         return
-    titles = [(other.name, title_of(content)) for other, content in course.items()]
-    line = navigation(paths.index(path), titles)
+    line = navigation(paths.index(path), paths)
     texts[0].source = HEAD.sub(lambda head: f"{head[0]}\n\n{line}", texts[0].source, count=1)
     if notebook.cells[-1].cell_type == "markdown":
         texts[-1].source = f"{texts[-1].source.rstrip()}\n\n{line}"
