@@ -1,0 +1,76 @@
+"""What the web edition adds to Sphinx: formulas by KaTeX as it is built, and quiet captions.
+
+A page holds its formulas ready to be shown, once for the eye and once as MathML for a screen reader, and
+runs no script for them. `render.js` beside this file runs KaTeX in Node.js.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+KATEX = Path(os.environ["COURSE_SITE_MODULES"]) / "katex" / "dist"
+_running: dict[int, subprocess.Popen] = {}
+"""The renderer of each process; Sphinx uses several."""
+
+
+def katex(formula: str, *, display: bool) -> str:
+    """Return a formula as HTML.
+
+    Raises:
+        ExtensionError: KaTeX does not understand it.
+    """
+    process = _running.get(os.getpid())
+    if process is None:
+        command = ["node", str(Path(__file__).with_name("render.js")), str(KATEX / "katex.js")]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+        _running[os.getpid()] = process
+    process.stdin.write(json.dumps([formula, display]) + "\n")
+    process.stdin.flush()
+    answer = json.loads(process.stdout.readline())
+    if "error" in answer:
+        raise ExtensionError(f"{answer['error']} in the formula {formula}")
+    return answer["html"]
+
+
+def visit_math(self: Any, node: nodes.math) -> None:
+    """Write a formula in a line."""
+    self.body.append(f'<span class="math">{katex(node.astext(), display=False)}</span>')
+    raise nodes.SkipNode
+
+
+def visit_math_block(self: Any, node: nodes.math_block) -> None:
+    """Write a formula on lines of its own."""
+    self.body.append(f'<div class="math">{katex(node.astext(), display=True)}</div>\n')
+    raise nodes.SkipNode
+
+
+def quiet_captions(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Keep a screen reader from saying a caption that it has said as the picture's description."""
+    if doctree is not None and page.startswith("notebooks/"):
+        context["body"] = context["body"].replace("<figcaption>", '<figcaption aria-hidden="true">')
+
+
+def end(app: Sphinx, error: Exception | None) -> None:
+    """Stop what renders the formulas."""
+    for process in _running.values():
+        process.stdin.close()
+        process.wait()
+    _running.clear()
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Tell Sphinx."""
+    app.add_html_math_renderer("katex", (visit_math, None), (visit_math_block, None))
+    app.connect("html-page-context", quiet_captions)
+    app.connect("build-finished", end)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

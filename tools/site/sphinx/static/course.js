@@ -1,0 +1,1 @@
+// What the theme does not do.
