@@ -54,6 +54,7 @@ For those who change the course:
   run 02 [...]                     run notebook 02 and show progress; the file stays as it is
   build 02 [...]                   run it, store the outputs in the file, check its form
   study 02 [...] --seeds 5         run it with seeds 0 to 4 and collect what its claims measured
+  site [--pdf]                     make web pages of the notebooks as they are stored (docs/web.md)
 
 For those who teach with it (docs/teaching.md, docs/grading.md):
 
@@ -75,9 +76,10 @@ COMMANDS = {
     "solutions": ("tools.solutions",),
     "grade": ("tools.grading.command",),
     "colab": ("tools.colab",),
+    "site": ("tools.site.command",),
 }
 # Their folders need not exist yet, so they are told where their paths begin.
-WITH_FOLDERS = ("solutions", "grade", "colab")
+WITH_FOLDERS = ("solutions", "grade", "colab", "site")
 
 # What others keep in the user's own folder: the variable that names the place, and one in .venv.
 KEPT_AT_HOME = {

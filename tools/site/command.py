@@ -1,7 +1,7 @@
 """`course.py site`: the course as web pages, from the notebooks as they are stored; nothing is run.
 
-Every page is ready when it comes and fetches nothing from elsewhere, so the edition can be read from
-any web server: `python3 -m http.server --directory build/site/html` is one.
+Every page is ready when it comes and fetches nothing from elsewhere, so the edition can be read
+from any web server: `python3 -m http.server --directory build/site/html` is one.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--from", dest="here", type=Path, default=Path(), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.repository and not REPOSITORY.fullmatch(options.repository):
-        parser.error(f"--repository takes OWNER/REPO, such as ana/dqn-gan; got {options.repository!r}")
+        parser.error(f"--repository takes OWNER/REPO, not {options.repository!r}")
     out = options.here / options.out if options.out else SITE / "html"
     started = time.perf_counter()
     try:
@@ -66,7 +66,7 @@ def build(out: Path, *, with_pdf: bool = False, repository: str | None = None) -
     pages.stage(source)
     write_whole(source / "index.md", front.page(players=players, pdf=with_pdf))
     shutil.rmtree(out, ignore_errors=True)
-    sphinx("html", source, out, {"COURSE_SITE_REPOSITORY": repository or ""})
+    sphinx("html", source, out, {"SITE_REPOSITORY": repository or ""})
     if players:
         shutil.copytree(players, out / "play")
     files = out / "files"
@@ -76,7 +76,9 @@ def build(out: Path, *, with_pdf: bool = False, repository: str | None = None) -
         shutil.copy(path, files / "plain" / path.name)
     (files / "dqngan-course.zip").write_bytes(pack(tracked()))
     if with_pdf:
-        pdf.make(source, files / "dqngan-course.pdf")
+        settings = {"SITE_ROOT": pdf.ROOT_PAGE}
+        printed = files / "dqngan-course.pdf"
+        pdf.make(source, printed, lambda single: sphinx("singlehtml", source, single, settings))
 
 
 def sphinx(kind: str, source: Path, out: Path, settings: dict[str, str]) -> None:
@@ -94,7 +96,7 @@ def sphinx(kind: str, source: Path, out: Path, settings: dict[str, str]) -> None
     command = [str(environment.PYTHON), "-m", "sphinx", "-b", kind, "-c", str(SPHINX), "-W"]
     command += ["--keep-going", "--quiet", "-j", "auto" if kind == "html" else "1"]
     command += ["-d", str(out.with_name(f".{out.name}.doctrees")), str(source), str(out)]
-    modules = {"COURSE_SITE_MODULES": str(environment.MODULES)}
+    modules = {"SITE_MODULES": str(environment.MODULES)}
     status = subprocess.run(command, cwd=ROOT, env=os.environ | modules | settings).returncode
     shutil.rmtree(out.with_name(f".{out.name}.doctrees"), ignore_errors=True)
     if status:

@@ -1,4 +1,4 @@
-"""Where Sphinx and KaTeX are: `.venv-site` beside `.venv`, made when the web edition is first built.
+"""Where Sphinx and KaTeX are: `.venv-site` beside `.venv`, made for the first web edition.
 
 No learner needs them, so they stay out of the course's own environment. Like that one it is made
 again where it has moved, or where another Python or another requirement is asked for.

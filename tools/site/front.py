@@ -1,10 +1,9 @@
 """The front page of the web edition: `front.md`, with what README.md says, and the contents.
 
-What stands in two places is written in one: the map, the abilities and the measured claims are those
-of README.md.
+What stands in two places is written in one: the map, the abilities and the measured claims are
+those of README.md.
 """
 
-import re
 from pathlib import Path
 
 from tools.notebooks import ROOT, course_notebooks
@@ -15,12 +14,13 @@ GROUPS = {
     "Look up": ("docs/glossary", "docs/symptoms", "docs/measured", "docs/comparisons"),
     "Use it": ("docs/installing", "docs/colab", "docs/commands", "docs/web"),
     "Teach": ("docs/teaching", "docs/grading"),
-    "The code": ("dqngan_lib/README", "data/README", "docs/dependencies", "CONTRIBUTING", "CHANGELOG"),
+    "The code": ("dqngan_lib/README", "data/README", "docs/dependencies", "CONTRIBUTING"),
+    "News": ("CHANGELOG",),
 }
 """The pages in the contents, after the notebooks. Those that are not named come last."""
 PLAYERS = {
-    "digit.html": ("Ask for a digit", "Choose a digit, and watch the painting agent set ten strokes."),
-    "photo.html": ("Paint a photograph", "Drop in a picture; a network paints it. It stays on your computer."),
+    "digit.html": ("Ask for a digit", "Choose a digit; an agent draws it in ten strokes."),
+    "photo.html": ("Paint a photo", "Give it a picture; it never leaves your computer."),
 }
 """What can be played, in the folder `play`: its page, and the words that lead there."""
 
@@ -54,7 +54,7 @@ def between(name: str, text: str) -> str:
 
 def section(title: str, text: str) -> str:
     """Return what stands under a heading in README.md."""
-    return re.split(r"^#.*$", text.split(f"\n## {title}\n")[1], maxsplit=1, flags=re.MULTILINE)[0].strip()
+    return text.split(f"\n## {title}\n")[1].split("\n## ")[0].strip()
 
 
 def cards(players: Path) -> str:

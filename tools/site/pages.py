@@ -1,4 +1,4 @@
-"""Lay out what Sphinx reads: the notebooks, the pages and the code, with links that work on the web.
+"""Lay out what Sphinx reads: notebooks, pages and code, with links that work on the web.
 
 A copy of a notebook differs from the file in this: a picture is a file with its caption as its
 alternative text, the words on a folded cell say what it does, the line that leads to the neighbours
@@ -32,6 +32,7 @@ FILM = re.compile(r'<img alt="([^"]*)" width="(\d+)"[^>]*src="data:image/gif;bas
 TITLE = re.compile(r"# @title (.*)")
 PAGES = ("docs", "data", "dqngan_lib", "")
 """The folders whose Markdown files are pages."""
+PICTURES = ("docs/*.png", "docs/*.gif", "docs/*.webp", "docs/*.jpg", "notebooks/gallery/*.png")
 LEFT_OUT = ("README.md",)
 """Pages without a place: parts of README.md are on the front page."""
 KINDS = {"image/png": "png", "image/jpeg": "jpg"}
@@ -46,8 +47,8 @@ def stage(folder: Path) -> None:
         write_whole(folder / path.relative_to(ROOT), text)
     for path in course_notebooks():
         write(folder / path.relative_to(ROOT), notebook_page(path, folder, linked))
-    pictures = (path for kind in ("png", "gif", "webp", "jpg") for path in ROOT.glob(f"docs/*.{kind}"))
-    for file in {*pictures, *ROOT.glob("notebooks/gallery/*.png"), *linked}:
+    pictures = {file for pattern in PICTURES for file in ROOT.glob(pattern)}
+    for file in pictures | linked:
         target = folder / file.relative_to(ROOT)
         if file.suffix == ".py":
             write_whole(target.with_suffix(".md"), code_page(file))
@@ -107,7 +108,8 @@ def web_target(target: str, page: Path, linked: set[Path]) -> str:
 def code_page(file: Path) -> str:
     """Return a page that shows a Python file."""
     name = file.relative_to(ROOT).as_posix()
-    return f"---\norphan: true\nno-search: true\n---\n\n# {name}\n\n```{{literalinclude}} {file.name}\n:language: python\n```\n"
+    head = f"---\norphan: true\nno-search: true\n---\n\n# {name}\n\n"
+    return f"{head}```{{literalinclude}} {file.name}\n:language: python\n```\n"
 
 
 # --- notebooks ---
@@ -137,16 +139,13 @@ def notebook_page(path: Path, folder: Path, linked: set[Path]) -> NotebookNode:
 
 def offers(path: Path) -> str:
     """Return the line under a title that offers the notebook's files, for HTML alone."""
-    kinds = (
-        ("colab", "Notebook for Colab", "with the course's package and data inside"),
-        ("plain", "Plain notebook", "for whoever has the course's folder"),
-    )
-    links = [
-        f'<a href="../files/{kind}/{path.name}" download title="{about}">{words}</a>'
-        for kind, words, about in kinds
-    ]
-    source = '<a href="../files/dqngan-course.zip" download title="all notebooks and all code">Source</a>'
-    return f'<p class="offers">Take it with you: {" · ".join([*links, source])}</p>\n'
+    kinds = {
+        f"colab/{path.name}": "Notebook for Colab",
+        f"plain/{path.name}": "Plain notebook",
+        "dqngan-course.zip": "Source of the course",
+    }
+    links = [f'<a href="../files/{file}" download>{words}</a>' for file, words in kinds.items()]
+    return f'<p class="offers">Take it with you: {" · ".join(links)}</p>\n'
 
 
 def _name_fold(cell: NotebookNode) -> None:

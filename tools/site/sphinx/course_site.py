@@ -1,11 +1,12 @@
 """What the web edition adds to Sphinx: formulas by KaTeX as it is built, and quiet captions.
 
-A page holds its formulas ready to be shown, once for the eye and once as MathML for a screen reader, and
-runs no script for them. `render.js` beside this file runs KaTeX in Node.js.
+A page holds its formulas ready to be shown, once for the eye and once as MathML for a screen
+reader, and runs no script for them. `render.js` beside this file runs KaTeX in Node.js.
 """
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-KATEX = Path(os.environ["COURSE_SITE_MODULES"]) / "katex" / "dist"
+KATEX = Path(os.environ["SITE_MODULES"]) / "katex" / "dist"
 _running: dict[int, subprocess.Popen] = {}
 """The renderer of each process; Sphinx uses several."""
 
@@ -61,11 +62,16 @@ def quiet_captions(
 
 
 def end(app: Sphinx, error: Exception | None) -> None:
-    """Stop what renders the formulas."""
+    """Stop what renders the formulas, and put KaTeX's style and fonts beside the pages."""
     for process in _running.values():
         process.stdin.close()
         process.wait()
     _running.clear()
+    static = Path(app.outdir) / "_static"
+    (static / "fonts").mkdir(exist_ok=True)
+    shutil.copy(KATEX / "katex.min.css", static)
+    for font in (KATEX / "fonts").glob("*.woff2"):  # every browser of today takes these
+        shutil.copy(font, static / "fonts")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
