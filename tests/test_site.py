@@ -6,6 +6,7 @@ accessibility. Without npm, a browser or the network for either, those tests are
 
 import base64
 import functools
+import html
 import http.server
 import io
 import json
@@ -27,6 +28,7 @@ from nbformat.v4 import new_code_cell, new_output
 from PIL import Image
 
 import course
+from dqngan_lib.exercises import find
 from tests.colab_machine import make_machine
 from tests.test_browser import BROWSERS, FLAGS
 from tests.test_colab import execute
@@ -107,6 +109,21 @@ def test_the_words_on_a_fold_say_what_the_cell_does(tmp_path):
     fold(cell)
     pages._name_fold(cell)
     assert cell.metadata["mystnb"]["code_prompt_show"] == "Code: Not folded"
+
+
+def test_hints_and_solutions_stand_folded_under_their_exercise(tmp_path):
+    notebook = pages.notebook_page(NOTEBOOK, tmp_path, set())
+    position = [cell.source.startswith('check("01.2"') for cell in notebook.cells].index(True)
+    words = notebook.cells[position + 1].source
+    exercise = find("01.2")
+    summaries = re.findall("<details[^>]*><summary>(.+)</summary>", words)
+    number = len(exercise.hints)
+    assert summaries == [*(f"Hint {k} of {number}" for k in range(1, number + 1)), "Solution"]
+    assert words.count("</details>") == len(summaries)
+    assert html.escape(exercise.hints[-1].splitlines()[-1]) in words
+    assert f"def {exercise.solution.__name__}(" in words
+    for part in re.findall("<p>.*?</p>", words, re.DOTALL):
+        assert "\n\n" not in part, "it would end what Markdown takes for HTML"
 
 
 def test_the_front_page_has_what_the_readme_says_and_leads_to_every_page(tmp_path):

@@ -2,7 +2,8 @@
 
 A copy of a notebook differs from the file in this: a picture is a file with its caption as its
 alternative text, the words on a folded cell say what it does, the line that leads to the neighbours
-gives way to one that offers the notebook, and links lead to pages of the web edition.
+gives way to one that offers the notebook, links lead to pages of the web edition, and hints and
+solutions stand folded under their exercise.
 """
 
 import base64
@@ -16,8 +17,11 @@ import shutil
 from pathlib import Path
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 from PIL import Image
 
+from dqngan_lib import exercises
+from dqngan_lib.exercises.words import standalone
 from tools.formulas import CODE
 from tools.links import NAVIGATION
 from tools.notebooks import FOLDED_TAG, ROOT, course_notebooks, read, write, write_whole
@@ -29,6 +33,8 @@ FIGURE = re.compile(r"\*(Figure: .*)\*", re.DOTALL)
 """A caption as `plots.show` stores it."""
 FILM = re.compile(r'<img alt="([^"]*)" width="(\d+)"[^>]*src="data:image/gif;base64,([^"]+)"[^>]*>')
 """A film as `plots.show_film` stores it."""
+CHECKED = re.compile(r"""^check\(["']([^"']+)["']""", re.MULTILINE)
+"""The number of the exercise whose answer a cell checks."""
 TITLE = re.compile(r"# @title (.*)")
 PAGES = ("docs", "data", "dqngan_lib", "")
 """The folders whose Markdown files are pages."""
@@ -130,11 +136,38 @@ def notebook_page(path: Path, folder: Path, linked: set[Path]) -> NotebookNode:
     title, _, rest = texts[0].source.partition("\n")
     texts[0].source = f"{title}\n\n{offers(path)}\n{rest}"
     pictures = Pictures(folder / "notebooks" / "figures" / path.stem)
+    cells = []
     for cell in notebook.cells:
+        cells.append(cell)
         if cell.cell_type == "code":
             _name_fold(cell)
             cell.outputs = shown(cell.outputs, pictures)
+            cells += [new_markdown_cell(help_with(name)) for name in CHECKED.findall(cell.source)]
+    notebook.cells = cells
     return notebook
+
+
+def help_with(name: str) -> str:
+    """Return the hints and the solution of an exercise, folded: on the web no `hint()` runs.
+
+    Args:
+        name: Its number, such as "02.1".
+    """
+    exercise, parts = exercises.find(name), []
+    for number, text in enumerate(exercise.hints, start=1):
+        words, _, code = text.rpartition("\n") if number == len(exercise.hints) else (text, "", "")
+        lines = html.escape(words).replace("\n", "<br>")
+        lines = re.sub("`([^`]+)`", r"<code>\1</code>", lines)
+        lines = f"<p>{lines}</p>" if words else ""
+        lines += f"<pre>{html.escape(code)}</pre>" if code else ""
+        parts.append(_folded(f"Hint {number} of {len(exercise.hints)}", lines))
+    source = f"```python\n{standalone(exercise.solution).rstrip()}\n```"
+    why = f"\n\nWhy it is right: {exercise.why.rstrip('.')}." if exercise.why else ""
+    return "\n".join([*parts, _folded("Solution", f"\n{source}{why}\n")])
+
+
+def _folded(summary: str, content: str) -> str:
+    return f'<details class="help"><summary>{summary}</summary>\n{content}\n</details>\n'
 
 
 def offers(path: Path) -> str:

@@ -43,13 +43,13 @@ def katex(formula: str, *, display: bool) -> str:
 
 def visit_math(self: Any, node: nodes.math) -> None:
     """Write a formula in a line."""
-    self.body.append(f'<span class="math">{katex(node.astext(), display=False)}</span>')
+    self.body.append(f'<span class="formula">{katex(node.astext(), display=False)}</span>')
     raise nodes.SkipNode
 
 
 def visit_math_block(self: Any, node: nodes.math_block) -> None:
     """Write a formula on lines of its own."""
-    self.body.append(f'<div class="math">{katex(node.astext(), display=True)}</div>\n')
+    self.body.append(f'<div class="formula">{katex(node.astext(), display=True)}</div>\n')
     raise nodes.SkipNode
 
 
