@@ -1,4 +1,6 @@
-"""Pin what the course needs, in requirements.txt and requirements-cuda.txt: `python -m tools.lock`.
+"""Pin what the course and its web edition need: `python -m tools.lock`.
+
+The first is in requirements.txt and requirements-cuda.txt, the second in tools/site/requirements.txt.
 
 It asks uv (`pip install uv`) for one set of versions that suits every system and Python, then takes
 out what only torch's CUDA build needs. The first file names the second as a list of constraints:
@@ -12,9 +14,11 @@ from tools.notebooks import ROOT
 from tools.start import start
 
 COMMAND = (
-    "uv pip compile pyproject.toml --extra lab --extra test --universal --python-version 3.11"
+    "uv pip compile --universal --python-version 3.11"
     " --quiet --no-header --no-emit-index-url --no-emit-find-links"
 )
+COURSE = "pyproject.toml --extra lab --extra test"
+SITE = ROOT / "tools" / "site"
 ONLY_CUDA = re.compile(r"(nvidia-|cuda-|triton==)")
 HEAD = "# Written by `python -m tools.lock`{what}.\n"
 
@@ -28,14 +32,17 @@ def split(pins: str) -> tuple[str, str]:
 
 
 def main() -> int:
-    """Write both files; what stands in them already is kept where the ranges allow it."""
+    """Write the files; what stands in them already is kept where the ranges allow it."""
     old = [
         (ROOT / name).read_text("utf-8") for name in ("requirements.txt", "requirements-cuda.txt")
     ]
     draft = ROOT / "build" / "lock.txt"
     draft.parent.mkdir(exist_ok=True)
     draft.write_text("".join(split("\n".join(old) + "\n")), encoding="utf-8")
-    subprocess.run([*COMMAND.split(), "-o", str(draft)], cwd=ROOT, check=True)
+    course = [*COMMAND.split(), *COURSE.split()]
+    subprocess.run([*course, "-o", str(draft)], cwd=ROOT, check=True)
+    site = [*COMMAND.split(), str(SITE / "requirements.in")]
+    subprocess.run([*site, "-o", str(SITE / "requirements.txt")], cwd=SITE, check=True)
     common, cuda = split(draft.read_text(encoding="utf-8"))
     (ROOT / "requirements.txt").write_text(
         f"{HEAD.format(what='')}-c requirements-cuda.txt\n{common}", encoding="utf-8"
