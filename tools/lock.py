@@ -1,6 +1,6 @@
 """Pin what the course and its web edition need: `python -m tools.lock`.
 
-The first is in requirements.txt and requirements-cuda.txt, the second in tools/site/requirements.txt.
+The first is in requirements.txt and requirements-cuda.txt, the second in tools/site/.
 
 It asks uv (`pip install uv`) for one set of versions that suits every system and Python, then takes
 out what only torch's CUDA build needs. The first file names the second as a list of constraints:

@@ -19,10 +19,32 @@ GROUPS = {
 }
 """The pages in the contents, after the notebooks. Those that are not named come last."""
 PLAYERS = {
-    "digit.html": ("Ask for a digit", "Choose a digit; an agent draws it in ten strokes."),
-    "photo.html": ("Paint a photo", "Give it a picture; it never leaves your computer."),
+    "digit": (
+        "Ask for a digit",
+        "Choose one, and a Deep Q-Network draws it here, in ten strokes.",
+        "A film of forty sheets of paper. On each a digit grows in ten strokes.",
+        "digit_twin.gif",
+        "digit_twin.png",
+    ),
+    "photo": (
+        "Have your photo painted",
+        "Another one paints it here. The photo does not leave your computer.",
+        "A film: strokes become an astronaut.",
+        "photo_twin.webp",
+        "photo_twin.jpg",
+    ),
 }
-"""What can be played, in the folder `play`: its page, and the words that lead there."""
+"""What can be played: its page in the folder `play`, the words that lead there, what its film
+shows, the film, and a picture for whoever wants no motion."""
+FILM = """\
+```{figure} docs/10_painting_agent.gif
+:alt: A film of forty sheets of paper, in columns from 0 to 9. On each a digit grows in ten strokes.
+:width: 640px
+
+A Deep Q-Network was asked for the digits 0 to 9. Its only teacher was a judge of finished drawings.
+```
+"""
+"""What stands in their place where there are none."""
 
 
 def page(*, players: Path | None, pdf: bool) -> str:
@@ -35,7 +57,7 @@ def page(*, players: Path | None, pdf: bool) -> str:
     text = (HERE / "front.md").read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     parts = {
-        "players": cards(players) if players else "",
+        "players": cards(players) if players else FILM,
         "pdf": 'Or take <a href="files/dqngan-course.pdf">all of it as a PDF</a>.' if pdf else "",
         "map": between("map", readme),
         "abilities": section("What you will be able to do", readme),
@@ -58,13 +80,15 @@ def section(title: str, text: str) -> str:
 
 
 def cards(players: Path) -> str:
-    """Return the links to those players that there are."""
-    links = [
-        f'<a class="player" href="play/{name}"><strong>{title}</strong> <span>{words}</span></a>'
-        for name, (title, words) in PLAYERS.items()
-        if (players / name).is_file()
-    ]
-    return "## Play\n\n" + '<div class="players">\n' + "\n".join(links) + "\n</div>\n"
+    """Return the links to those players that there are, with their films."""
+    links = []
+    for name, (title, words, alt, film, still) in PLAYERS.items():
+        if (players / f"{name}.html").is_file():
+            calm = f'<source srcset="play/{still}" media="(prefers-reduced-motion: reduce)">'
+            picture = f'<picture>{calm}<img src="play/{film}" alt="{alt}"></picture>'
+            text = f"{picture} <strong>{title}</strong> <span>{words}</span>"
+            links.append(f'<a class="player" href="play/{name}.html">{text}</a>')
+    return '<div class="players">\n' + "\n".join(links) + "\n</div>\n"
 
 
 def contents() -> str:
