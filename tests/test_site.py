@@ -352,11 +352,16 @@ def open_page(browser, address) -> Iterator:
 ALL = ["index.html", *(f"notebooks/{path.stem}.html" for path in course_notebooks())]
 ALL += [path.relative_to(ROOT).with_suffix(".html").as_posix() for path in pages.pages()]
 LOOKED_AT = [
-    *("index.html", "search.html?q=mode+collapse", "docs/glossary.html", "docs/measured.html"),
-    *(f"notebooks/{path.stem}.html" for path in course_notebooks()[:17:4]),
-    *("docs/teaching.html", "dqngan_lib/README.html", "dqngan_lib/dqn/agent.html"),
+    *("index.html", "search.html?q=mode+collapse", "docs/glossary.html", "docs/teaching.html"),
+    *("notebooks/04_gan.html", "notebooks/10_painting_agent.html", "dqngan_lib/dqn/agent.html"),
 ]
-"""One of each kind, for what takes long."""
+"""One page of each kind, for what takes long."""
+AXE = """rules => axe.run({exclude: [[".katex-html"]]}, rules && {runOnly: rules}).then(
+  found => found.violations.map(fault => [fault.id, fault.nodes.filter(
+    // axe does not count MathML as words
+    node => fault.id != "empty-table-header" || !document.querySelector(node.target).querySelector("math")
+  ).map(node => node.html.slice(0, 200))]).filter(([id, nodes]) => nodes.length))"""
+"""Asks axe-core; it need not look at the copy of a formula that is for the eye alone."""
 WIDE = """() => [...document.querySelectorAll("main *")].filter(e => {
   for (let p = e; p; p = p.parentElement)
     if (["auto", "scroll", "hidden"].includes(getComputedStyle(p).overflowX)) return false;
@@ -378,19 +383,17 @@ def test_no_page_scrolls_sideways_on_a_phone(open_page, address):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(open_page, address, scheme):
+@pytest.mark.parametrize(("scheme", "rules"), [("light", None), ("dark", ["color-contrast"])])
+def test_axe_finds_nothing(open_page, address, scheme, rules):
     page = open_page(LOOKED_AT[0], scheme=scheme)
     found = {}
     for name in LOOKED_AT:
         page.goto(address + name)
-        page.wait_for_timeout(300)
+        if name.startswith("search"):
+            page.wait_for_selector("#search-results :text('Search finished')")
         page.add_script_tag(path=environment.MODULES / "axe-core" / "axe.min.js")
-        violations = page.evaluate("axe.run({resultTypes: ['violations']}).then(r => r.violations)")
-        for violation in violations:
-            nodes = [node["html"][:160] for node in violation["nodes"]]
-            found.setdefault(violation["id"], []).append((name, len(nodes), nodes[:3]))
-    assert found == {}
+        found[name] = page.evaluate(AXE, rules)
+    assert {name: faults for name, faults in found.items() if faults} == {}
 
 
 @pytest.mark.slow
@@ -404,22 +407,21 @@ def test_search_finds_mode_collapse_in_04_first(open_page):
     first = page.locator("#search-results li a").first
     assert "notebooks/04_gan.html" in first.get_attribute("href")
     first.click()
-    page.wait_for_selector("h1:has-text('04')")
+    page.wait_for_selector("article h1:has-text('04'):visible")
 
 
 @pytest.mark.slow
 def test_dark_is_dark_whoever_asks_for_it(open_page):
-    shade = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
-    assert max(open_page("notebooks/01_q_learning.html", scheme="dark").evaluate(shade)) < 60
+    dark = """() => getComputedStyle(document.body).backgroundColor
+        .match(/\\d+/g).slice(0, 3).every(shade => shade < 60)"""
+    assert open_page("notebooks/01_q_learning.html", scheme="dark").evaluate(dark)
     page = open_page("notebooks/01_q_learning.html")
-    assert min(page.evaluate(shade)) > 240
-    for _ in range(3):  # auto, light, dark
-        page.locator("button.theme-switch-button:visible").first.click()
-        if max(page.evaluate(shade)) < 60:
-            break
-    assert max(page.evaluate(shade)) < 60
+    assert not page.evaluate(dark)
+    page.click("button.theme-switch-button:visible")
+    page.click("button.theme-change-button[data-mode=dark]:visible")
+    page.wait_for_function(dark)
     page.reload()
-    assert max(page.evaluate(shade)) < 60, "the choice is not kept"
+    assert page.evaluate(dark), "the choice is not kept"
 
 
 @pytest.mark.slow
