@@ -359,7 +359,7 @@ LOOKED_AT = [
 AXE = """rules => axe.run({exclude: [[".katex-html"]]}, rules && {runOnly: rules}).then(
   found => found.violations.map(fault => [fault.id, fault.nodes.filter(
     // axe does not count MathML as words
-    node => fault.id != "empty-table-header" || !document.querySelector(node.target).querySelector("math")
+    node => fault.id != "empty-table-header" || !document.querySelector(`${node.target} math`)
   ).map(node => node.html.slice(0, 200))]).filter(([id, nodes]) => nodes.length))"""
 """Asks axe-core; it need not look at the copy of a formula that is for the eye alone."""
 WIDE = """() => [...document.querySelectorAll("main *")].filter(e => {

@@ -72,7 +72,7 @@ def for_screen_readers(
 THEME = {
     # The theme's label leaves out what is written on the button.
     ' aria-label="Search" data-bs-placement': " data-bs-placement",
-    '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" role="region" aria-label="Course"',
+    '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" role="region" aria-label="All"',
 }
 """What the theme's own templates write, and what is better."""
 
