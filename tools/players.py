@@ -97,6 +97,7 @@ def build(dist: Path = DIST) -> Path:
     (dist / "ort").mkdir()
     for name in RUNTIME:
         shutil.copyfile(runtime / "dist" / name, dist / "ort" / name)
+    shutil.copyfile(WEB / "onnxruntime_licence.txt", dist / "ort" / "LICENSE.txt")
     for name, copy in TWINS.items():
         shutil.copyfile(ROOT / "docs" / name, dist / copy)
     with Image.open(dist / "digit_twin.gif") as film:  # it begins with the finished drawings

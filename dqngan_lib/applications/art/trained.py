@@ -9,7 +9,7 @@ from dqngan_lib.course.data import load_weights
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "photo_painter.pt"
 """Made by `tools/make_painters.py` from the four photographs for practice."""
 
-WEIGHTS_SHA256 = ""
+WEIGHTS_SHA256 = "b6feb9ef5d400949b8fd24b80b06bcd96a978e835d4d144537fdb748c6bc6838"
 """SHA-256 of the file `WEIGHTS`."""
 
 
