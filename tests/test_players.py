@@ -306,7 +306,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(name, scheme, width, ope
     assert light == (scheme == "light")
     # The course's other pages remember a choice; it counts for more than the machine's.
     other = {"light": "dark", "dark": "light"}[scheme]
-    page.evaluate(f"localStorage.setItem('theme', '{other}')")
+    page.evaluate(f"localStorage.setItem('mode', '{other}')")
     page.reload()
     changed = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (changed == "rgb(255, 255, 255)") == (other == "light")
