@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
 from PIL import Image
 
 from tools.notebooks import ROOT
@@ -60,16 +61,17 @@ def packages() -> Path:
     """
     folder, wanted = WEB / "node_modules", WEB / "package-lock.json"
     mark = folder / ".installed"
-    if mark.is_file() and mark.read_text("utf-8") == sha256(wanted):
-        return folder
     npm = shutil.which("npm")
-    if npm is None:
-        raise RuntimeError("the players need npm to be built: install Node.js, which brings it")
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=WEB, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"npm ci failed in web/: {done.stderr.strip()[-500:]}")
-    mark.write_text(sha256(wanted), "utf-8")
+    with FileLock(WEB / ".lock"):  # tests run side by side
+        if mark.is_file() and mark.read_text("utf-8") == sha256(wanted):
+            return folder
+        if npm is None:
+            raise RuntimeError("the players need npm to be built: install Node.js, which brings it")
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=WEB, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"npm ci failed in web/: {done.stderr.strip()[-500:]}")
+        mark.write_text(sha256(wanted), "utf-8")
     return folder
 
 
