@@ -20,7 +20,8 @@ export async function begin(load, play) {
     byId("loading").hidden = byId("player").hidden = true;
     byId("twin").hidden = false;
     byId("failed").hidden = false;
-    say("failed", `The player could not start here (${error.message}). The picture shows what it does.`);
+    say("failed", "The player could not start in this browser. The picture shows what it does.");
+    console.error(error);
   }
 }
 
