@@ -26,7 +26,7 @@ from dqngan_lib.gan.networks import PointDiscriminator, PointGenerator
 from dqngan_lib.gan.training import GANTrainSettings, train_gan
 from tests.colab_machine import VERSIONS, make_machine, run
 from tools import colab
-from tools.colab import MAX_BYTES, bundle, files_for, first_cell, main, pack
+from tools.colab import MAX_BYTES, PAINTERS, bundle, files_for, first_cell, main, pack
 from tools.links import without_links
 from tools.lint import lint
 from tools.notebooks import (
@@ -356,6 +356,9 @@ def test_a_bundle_has_all_that_the_notebook_reads(tmp_path):
         read_there = " ".join(code_cells(path)[1:])
         other = [p for p in ("notebooks", "tests", "tools") if f'folder / "{p}"' in read_there]
         assert other == (["notebooks"] if number_of(path) == "00" else [])
+        painters = {name for name in PAINTERS if f"dqngan_lib/weights/{name}" in names}
+        assert painters <= {name for name, number in PAINTERS.items() if number == number_of(path)}
+        assert "trained import" not in read_there or painters, "it has nothing to load"
 
 
 @pytest.mark.parametrize("path", PATHS[1:], ids=lambda path: path.stem)

@@ -72,6 +72,9 @@ sys.path.insert(0, str(folder))
 '''
 LINK, LINK_IN_BUNDLE = "](../", "](dqngan-course/"
 """How a link to a file of the package begins; the first cell of a bundle unpacks the file."""
+PAINTERS = {"patch_painter.pt": "09", "digit_painter.pt": "10", "photo_painter.pt": "14"}
+"""Weights of a trained network, and the one notebook whose bundle has them: nothing reads them, but
+a reader may take them there instead of training."""
 PICTURE = re.compile(r"\]\(gallery/([\w.-]+\.png)\)")
 """Where a text shows a picture that is stored beside the notebooks."""
 BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
@@ -186,7 +189,11 @@ def files_for(path: Path) -> list[Path]:
     if number == "00":  # the gallery, and the figure of who wins
         patterns += ["notebooks/gallery/*.png", "benchmarks/results/08_smear.csv"]
     found = [file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()]
-    return sorted(file for file in found if not file.name.startswith("."))
+    return sorted(
+        file
+        for file in found
+        if not file.name.startswith(".") and PAINTERS.get(file.name, number) == number
+    )
 
 
 def pack(files: list[Path]) -> bytes:

@@ -58,9 +58,10 @@ FOOT = """
 
 - [`exercises`](exercises/__init__.py): what `check`, `hint` and `solution` know, a module for each
   notebook.
-- `weights`: the trained networks of `metrics/scorer.py` and `applications/strokes/two_stages.py`,
-  made by [tools/make_digit_scorer.py](../tools/make_digit_scorer.py) and
-  [tools/make_digit_generator.py](../tools/make_digit_generator.py).
+- `weights`: the trained networks of `metrics/scorer.py`, `applications/strokes/two_stages.py` and
+  of the modules `trained`, made by [tools/make_digit_scorer.py](../tools/make_digit_scorer.py),
+  [tools/make_digit_generator.py](../tools/make_digit_generator.py) and
+  [tools/make_painters.py](../tools/make_painters.py).
 """
 BESIDE = ("exercises",)
 """What the package has beside its rooms."""

@@ -13,13 +13,13 @@ import sys
 import time
 from pathlib import Path
 
+from tools import players
 from tools.colab import bundle, pack
 from tools.notebooks import ROOT, NotebookError, course_notebooks, write, write_whole
 from tools.site import environment, front, pages, pdf
 from tools.start import start
 
 SITE = ROOT / "build" / "site"
-PLAYERS = ROOT / "web" / "dist"
 SPHINX = Path(__file__).resolve().parent / "sphinx"
 MADE = {".git", ".venv", ".venv-site", "build", "__pycache__", ".cache", ".pytest_cache"}
 """Folders that are made by working, and are no part of the course."""
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         environment.ensure()
         build(out, with_pdf=options.pdf, repository=options.repository)
-    except NotebookError as error:
+    except (NotebookError, RuntimeError) as error:
         print(f"\nsite: {error}", file=sys.stderr)
         return 1
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
@@ -60,15 +60,14 @@ def build(out: Path, *, with_pdf: bool = False, repository: str | None = None) -
 
     Raises:
         NotebookError: Sphinx warned of something, or the course could not be printed.
+        RuntimeError: npm did not bring what the players need.
     """
     source = SITE / "source"
-    players = PLAYERS if PLAYERS.is_dir() else None
     pages.stage(source)
-    write_whole(source / "index.md", front.page(players=players, pdf=with_pdf))
+    write_whole(source / "index.md", front.page(pdf=with_pdf))
     shutil.rmtree(out, ignore_errors=True)
     sphinx("html", source, out, {"SITE_REPOSITORY": repository or ""})
-    if players:
-        shutil.copytree(players, out / "play")
+    players.build(out / "play")
     files = out / "files"
     for path in course_notebooks():
         write(files / "colab" / path.name, bundle(path))

@@ -12,7 +12,7 @@ from tools.site.pages import pages, to_web
 HERE = Path(__file__).resolve().parent
 GROUPS = {
     "Look up": ("docs/glossary", "docs/symptoms", "docs/measured", "docs/comparisons"),
-    "Use it": ("docs/installing", "docs/colab", "docs/commands", "docs/web"),
+    "Use it": ("docs/installing", "docs/colab", "docs/commands", "docs/web", "docs/players"),
     "Teach": ("docs/teaching", "docs/grading"),
     "The code": ("dqngan_lib/README", "data/README", "docs/dependencies", "CONTRIBUTING"),
     "News": ("CHANGELOG",),
@@ -36,28 +36,18 @@ PLAYERS = {
 }
 """What can be played: its page in the folder `play`, the words that lead there, what its film
 shows, the film, and a picture for whoever wants no motion."""
-FILM = """\
-```{figure} docs/10_painting_agent.gif
-:alt: A film of forty sheets of paper, in columns from 0 to 9. On each a digit grows in ten strokes.
-:width: 640px
-
-A Deep Q-Network was asked for the digits 0 to 9. Its only teacher was a judge of finished drawings.
-```
-"""
-"""What stands in their place where there are none."""
 
 
-def page(*, players: Path | None, pdf: bool) -> str:
+def page(*, pdf: bool) -> str:
     """Return the front page as Markdown.
 
     Args:
-        players: The folder with the players; None where there is none.
         pdf: Whether the course is printed as well.
     """
     text = (HERE / "front.md").read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     parts = {
-        "players": cards(players) if players else FILM,
+        "players": cards(),
         "pdf": 'Or take <a href="files/dqngan-course.pdf">all of it as a PDF</a>.' if pdf else "",
         "map": between("map", readme),
         "abilities": section("What you will be able to do", readme),
@@ -79,15 +69,14 @@ def section(title: str, text: str) -> str:
     return text.split(f"\n## {title}\n")[1].split("\n## ")[0].strip()
 
 
-def cards(players: Path) -> str:
-    """Return the links to those players that there are, with their films."""
+def cards() -> str:
+    """Return the links to the players, with their films."""
     links = []
     for name, (title, words, alt, film, still) in PLAYERS.items():
-        if (players / f"{name}.html").is_file():
-            calm = f'<source srcset="play/{still}" media="(prefers-reduced-motion: reduce)">'
-            picture = f'<picture>{calm}<img src="play/{film}" alt="{alt}"></picture>'
-            text = f"{picture} <strong>{title}</strong> <span>{words}</span>"
-            links.append(f'<a class="player" href="play/{name}.html">{text}</a>')
+        calm = f'<source srcset="play/{still}" media="(prefers-reduced-motion: reduce)">'
+        picture = f'<picture>{calm}<img src="play/{film}" alt="{alt}"></picture>'
+        text = f"{picture} <strong>{title}</strong> <span>{words}</span>"
+        links.append(f'<a class="player" href="play/{name}.html">{text}</a>')
     return '<div class="players">\n' + "\n".join(links) + "\n</div>\n"
 
 
