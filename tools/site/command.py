@@ -67,6 +67,7 @@ def build(out: Path, *, with_pdf: bool = False, repository: str | None = None) -
     write_whole(source / "index.md", front.page(pdf=with_pdf))
     shutil.rmtree(out, ignore_errors=True)
     sphinx("html", source, out, {"SITE_REPOSITORY": repository or ""})
+    (out / ".nojekyll").touch()  # GitHub would leave out the folders that begin with "_"
     players.build(out / "play")
     files = out / "files"
     for path in course_notebooks():
