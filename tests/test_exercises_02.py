@@ -7,6 +7,7 @@ from exercise_cases import exercise_tests
 from torch import nn
 
 from dqngan_lib.environments.rollout import Rollout
+from dqngan_lib.exercises.ladder import Ladder
 from dqngan_lib.exercises.notebook_02 import EXERCISES
 
 # Exercise 02.1 ------------------------------------------------------------------------------------
@@ -314,3 +315,17 @@ RIGHT = {
 }
 
 TestExercises02 = exercise_tests(EXERCISES, WRONG, RIGHT)
+
+
+def test_the_ladder_has_the_q_values_that_it_says():
+    """Walk from each rung with each action, and repeat the Bellman equation with γ = ½."""
+    q_values = torch.zeros(2, 2)
+    for _ in range(40):
+        for rung in (0, 1):
+            for action in (0, 1):
+                ladder = Ladder()
+                ladder.rung = rung
+                seen, reward, terminated, *_ = ladder.step(torch.tensor([action]).numpy())
+                follows = 0.5 * q_values[int(seen[0, 0])].max() * (not terminated[0])
+                q_values[rung, action] = reward[0] + follows
+    assert torch.allclose(q_values, Ladder.q_values, atol=1e-5)

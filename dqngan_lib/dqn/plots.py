@@ -23,7 +23,8 @@ def draw_cartpole(observation: Tensor | np.ndarray, title: str = "") -> Figure:
         title: Text above the picture.
     """
     position, _, angle, _ = (float(number) for number in torch.as_tensor(observation))
-    figure, axes = plt.subplots(figsize=(3.6, 1.9), dpi=80)
+    figure, axes = plt.subplots(figsize=(3.6, 1.9), dpi=80, layout="none")  # a film needs many
+    figure.subplots_adjust(left=0.02, right=0.98, bottom=0.02, top=0.86)
     axes.axhline(0, color=COLORS["baseline"], linewidth=1)
     for edge in (-2.4, 2.4):
         axes.axvline(edge, color=COLORS["baseline"], linestyle=":", linewidth=1)

@@ -220,7 +220,8 @@ def draw_two_walkers(
         learner: Its cell and its Q-table.
         stranger: The cell of the other.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.3), dpi=75)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.3), dpi=75, layout="none")
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.92, wspace=0.06)
     draw_table(left, world, learner[1], title=f"step {step}: one that learns …")
     draw_walker(left, world, learner[0])
     draw_world(right, world, title="… and one that walks at random")
@@ -235,7 +236,9 @@ def draw_policies(world: GridWorld, walkers: Sequence[tuple[str, Tensor, int]]) 
         world: The world.
         walkers: Of each its name, its Q-table and its cell.
     """
-    figure, panels = plt.subplots(1, len(walkers), figsize=(3.75 * len(walkers), 3.0), dpi=80)
+    size = (3.75 * len(walkers), 3.0)
+    figure, panels = plt.subplots(1, len(walkers), figsize=size, dpi=80, layout="none")
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.91, wspace=0.06)
     for axes, (name, q_table, cell) in zip(panels, walkers, strict=True):
         draw_world(axes, world, title=name)
         draw_arrows(axes, world, q_table.argmax(1))
