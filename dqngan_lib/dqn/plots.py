@@ -166,7 +166,7 @@ def draw_replay(observations: Tensor, batch_size: int, rng: torch.Generator) -> 
     axes.plot(angle, color=COLORS["baseline"], linewidth=1)
     newest = torch.arange(len(angle) - batch_size, len(angle))
     drawn = torch.randint(len(angle), (batch_size,), generator=rng)
-    axes.plot(newest, angle[newest], "s", color=COLORS["generated"], label="the newest: all alike")
+    axes.plot(newest, angle[newest], "s", color=COLORS["generated"], label="the newest: neighbours")
     axes.plot(drawn, angle[drawn], "o", color=COLORS["dqn"], label="drawn at random")
     axes.set(xlabel="transition in memory, in order of time", ylabel="angle in rad")
     axes.set_title("A random batch has something of everything")
