@@ -215,8 +215,8 @@ def test_moodles_own_worksheet_is_filled_in(tmp_path):
     (one,) = assignments(handed)
     text = gradebook(one, rows, roster_rows(roster), "x", None)
     told = moodle_takes(text)
-    # 1 of 12 points, and 100 is the most that Moodle takes there.
-    assert {n: grade for n, (grade, _) in told.items()} == {101: "8.33", 102: "0.00", 103: ""}
+    # 1 of 16 points, and 100 is the most that Moodle takes there.
+    assert {n: grade for n, (grade, _) in told.items()} == {101: "6.25", 102: "0.00", 103: ""}
     before = rows_of(MOODLE_WORKSHEET.removeprefix("\ufeff"))
     after = rows_of(text)
     assert after[0] == before[0]
