@@ -319,7 +319,8 @@ def in_few_colors(frames: Sequence[np.ndarray], colors: int = 32) -> list[np.nda
         frames: uint8 `(height, width, 3)`, all of one size, at least one.
         colors: How many, from 2 to 256.
     """
-    sheet = Image.fromarray(np.concatenate(frames)).quantize(colors, dither=Image.Dither.NONE)
+    sheet = Image.fromarray(np.concatenate(frames))
+    sheet = sheet.quantize(colors, kmeans=3, dither=Image.Dither.NONE)
     return list(np.asarray(sheet.convert("RGB")).reshape(len(frames), *frames[0].shape))
 
 
