@@ -312,6 +312,18 @@ def film_tag(
     return img_tag(file.getvalue(), alt, "gif", width)
 
 
+def in_few_colors(frames: Sequence[np.ndarray], colors: int = 32) -> list[np.ndarray]:
+    """Return frames in the same few colours: a film then stores only what changes between them.
+
+    Args:
+        frames: uint8 `(height, width, 3)`, all of one size, at least one.
+        colors: How many, from 2 to 256.
+    """
+    sheet = Image.fromarray(np.concatenate(frames))
+    sheet = sheet.quantize(colors, kmeans=3, dither=Image.Dither.NONE)
+    return list(np.asarray(sheet.convert("RGB")).reshape(len(frames), *frames[0].shape))
+
+
 def figure_to_array(figure: Figure) -> np.ndarray:
     """Return a figure as pixels, uint8 `(height, width, 3)`, and close it: one frame of a film."""
     with _letters():

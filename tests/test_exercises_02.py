@@ -1,9 +1,13 @@
 """The checks of notebook 02 accept right answers and name what is wrong with the others."""
 
+from functools import partial
+
 import torch
 from exercise_cases import exercise_tests
 from torch import nn
 
+from dqngan_lib.environments.rollout import Rollout
+from dqngan_lib.exercises.ladder import Ladder
 from dqngan_lib.exercises.notebook_02 import EXERCISES
 
 # Exercise 02.1 ------------------------------------------------------------------------------------
@@ -174,6 +178,117 @@ def _real_by_roll(terminated, truncated):
     return ended.logical_not()
 
 
+# Exercise 02.6 ------------------------------------------------------------------------------------
+
+
+def _fields(t, **changed):
+    """Return the six fields of a transition, some of them changed."""
+    names = ("observation", "action", "reward", "terminated", "truncated", "next_observation")
+    return {name: getattr(t, name) for name in names} | changed
+
+
+def _loop(
+    agent,
+    envs,
+    memory,
+    epsilon,
+    steps,
+    batch_size,
+    seed,
+    *,
+    act=lambda agent, seen, epsilon, step: agent.act(seen, epsilon(step)),
+    keep=lambda t: bool(t.valid),
+    fields=_fields,
+    enough=lambda memory, batch_size: len(memory) >= batch_size,
+    learn=lambda agent, memory, batch_size: agent.update(memory.sample(batch_size)),
+    go_on=True,
+    take=lambda action: action,
+):
+    """Go through the steps 2 to 7 with one piece of them changed."""
+    rollout = Rollout(envs)
+    observation = rollout.start(seed)
+    for step in range(steps):
+        t = rollout.step(take(act(agent, observation, epsilon, step)))
+        if keep(t):
+            memory.add(**fields(t))
+        if enough(memory, batch_size):
+            learn(agent, memory, batch_size)
+        observation = rollout.observation if go_on else observation
+
+
+def _twice(agent, memory, batch_size):
+    for _ in range(2):
+        agent.update(memory.sample(batch_size))
+
+
+LOOP_WRONG = {
+    "only reset": partial(_loop, keep=lambda t: True),
+    "last steps of episodes": partial(
+        _loop, keep=lambda t: bool(t.valid & ~t.terminated & ~t.truncated)
+    ),
+    "the clock cut": partial(
+        _loop, fields=lambda t: _fields(t, terminated=t.terminated | t.truncated)
+    ),
+    "t.next_observation comes after": partial(
+        _loop, fields=lambda t: _fields(t, next_observation=t.observation)
+    ),
+    "observation is the one after": partial(
+        _loop, fields=lambda t: _fields(t, observation=t.next_observation)
+    ),
+    "swapped": partial(
+        _loop, fields=lambda t: _fields(t, terminated=t.truncated, truncated=t.terminated)
+    ),
+    "the reward of transition": partial(_loop, fields=lambda t: _fields(t, reward=t.reward + 1)),
+    "no field truncated": partial(
+        _loop, fields=lambda t: {k: v for k, v in _fields(t).items() if k != "truncated"}
+    ),
+    "each is stored once": partial(_loop, keep=lambda t: bool(t.valid & t.action.bool())),
+    "nothing was stored": partial(_loop, keep=lambda t: False),
+    "old observation": partial(_loop, go_on=False),
+    "without ε": partial(_loop, act=lambda agent, seen, epsilon, step: agent.act(seen)),
+    "the same at every step": partial(
+        _loop, act=lambda agent, seen, epsilon, step: agent.act(seen, epsilon(3))
+    ),
+    "counted from 0": partial(
+        _loop, act=lambda agent, seen, epsilon, step: agent.act(seen, epsilon(step + 1))
+    ),
+    "never asked": partial(_loop, act=lambda agent, seen, epsilon, step: torch.tensor([step % 2])),
+    "not given the action": partial(_loop, take=lambda action: 1 - action),
+    "never learns": partial(_loop, learn=lambda agent, memory, batch_size: None),
+    "wait for 8": partial(_loop, enough=lambda memory, batch_size: len(memory) > 0),
+    "you waited": partial(_loop, enough=lambda memory, batch_size: len(memory) > batch_size),
+    "should have 8 rows": partial(
+        _loop, learn=lambda agent, memory, batch_size: agent.update(memory.sample(2))
+    ),
+    "learn once": partial(_loop, learn=_twice),
+    "seed given": lambda *given: _loop(*given[:-1], None),
+    "asked for were": lambda *given: _loop(*given[:4], given[4] - 1, *given[5:]),
+    "no step was taken": lambda *given: _loop(*given[:4], 0, *given[5:]),
+}
+
+
+def _loop_with_gymnasium(agent, envs, memory, epsilon, steps, batch_size, seed):
+    """Use no Rollout, and learn after real steps alone."""
+    observation, _ = envs.reset(seed=seed)
+    ended = False
+    for step in range(steps):
+        seen = torch.as_tensor(observation)
+        action = agent.act(seen, epsilon(step))
+        observation, reward, terminated, truncated, _ = envs.step(action.numpy())
+        if not ended:
+            memory.add(
+                observation=seen,
+                action=action,
+                reward=reward,
+                terminated=terminated,
+                truncated=truncated,
+                next_observation=observation,
+            )
+            if len(memory) >= batch_size:
+                agent.update(memory.sample(batch_size))
+        ended = bool(terminated[0] or truncated[0])
+
+
 WRONG = {
     "02.1": TAKEN_WRONG,
     "02.2": TARGET_WRONG,
@@ -188,6 +303,7 @@ WRONG = {
         "by a quarter": _adds_only,
     },
     "02.5": REAL_WRONG,
+    "02.6": LOOP_WRONG,
 }
 RIGHT = {
     "02.1": TAKEN_RIGHT,
@@ -195,6 +311,21 @@ RIGHT = {
     "02.3": (_loss_by_mse, _loss_frozen, lambda q, t, b, g: _loss(b, g, q, t)),
     "02.4": (_by_lerp, _by_state_dict),
     "02.5": (_real_by_loop, _real_by_roll),
+    "02.6": (_loop, _loop_with_gymnasium),
 }
 
 TestExercises02 = exercise_tests(EXERCISES, WRONG, RIGHT)
+
+
+def test_the_ladder_has_the_q_values_that_it_says():
+    """Walk from each rung with each action, and repeat the Bellman equation with γ = ½."""
+    q_values = torch.zeros(2, 2)
+    for _ in range(40):
+        for rung in (0, 1):
+            for action in (0, 1):
+                ladder = Ladder()
+                ladder.rung = rung
+                seen, reward, terminated, *_ = ladder.step(torch.tensor([action]).numpy())
+                follows = 0.5 * q_values[int(seen[0, 0])].max() * (not terminated[0])
+                q_values[rung, action] = reward[0] + follows
+    assert torch.allclose(q_values, Ladder.q_values, atol=1e-5)

@@ -215,8 +215,8 @@ def test_moodles_own_worksheet_is_filled_in(tmp_path):
     (one,) = assignments(handed)
     text = gradebook(one, rows, roster_rows(roster), "x", None)
     told = moodle_takes(text)
-    # 1 of 12 points, and 100 is the most that Moodle takes there.
-    assert {n: grade for n, (grade, _) in told.items()} == {101: "8.33", 102: "0.00", 103: ""}
+    # 1 of 16 points, and 100 is the most that Moodle takes there.
+    assert {n: grade for n, (grade, _) in told.items()} == {101: "6.25", 102: "0.00", 103: ""}
     before = rows_of(MOODLE_WORKSHEET.removeprefix("\ufeff"))
     after = rows_of(text)
     assert after[0] == before[0]
@@ -228,7 +228,7 @@ def test_a_gradebook_for_canvas_from_the_names_of_files_alone(tmp_path):
     handed, students, rows = graded(tmp_path, CANVAS_FILES)
     (one,) = assignments(handed)
     possible, grades = canvas_takes(gradebook(one, rows, [], "Homework (77)", None))
-    assert (possible, grades) == (["12"], {"12": "1.00", "13": "0.00"})
+    assert (possible, grades) == (["16"], {"12": "1.00", "13": "0.00"})
     assert {s.name: s.late for s in students} == {"liana_12": False, "ekbo_13": True}
     assert {r["student"] for r in rows if r["late"]} == {"ekbo_13"}
 
@@ -241,7 +241,7 @@ def test_a_gradebook_of_canvas_gives_names_and_is_filled_in(tmp_path):
     (one,) = assignments(handed)
     text = gradebook(one, rows, roster_rows(roster), "Homework (77)", 10)
     possible, grades = canvas_takes(text)
-    assert (possible, grades) == (["10"], {"12": "0.83", "13": "0.00"})
+    assert (possible, grades) == (["10"], {"12": "0.62", "13": "0.00"})
     assert rows_of(text)[2][:5] == ["Li, Ana", "12", "s12", "ana", "Part A"]
 
 

@@ -14,8 +14,16 @@ from PIL import Image
 
 from dqngan_lib import plots
 from dqngan_lib.course.data import photos
-from dqngan_lib.dqn.plots import draw_cartpole
+from dqngan_lib.dqn.plots import (
+    cartpole_frames,
+    draw_cartpole,
+    draw_dqn,
+    draw_replay,
+    draw_table_and_network,
+)
 from dqngan_lib.dqn.training import History
+from dqngan_lib.environments import grid_plots
+from dqngan_lib.environments.grid_world import GridWorld
 
 
 @pytest.fixture(autouse=True)
@@ -341,3 +349,51 @@ def test_an_installed_font_draws_letters_and_not_boxes(recwarn):
     drawn = [titled(title, ["sans-serif", *fonts]) for title in ("奖励", "励奖")]
     assert not np.array_equal(*drawn)
     assert len(recwarn) == 0
+
+
+def test_a_film_in_few_colors_has_the_same_ones_in_every_frame():
+    rng = np.random.default_rng(0)
+    frames = list(rng.integers(0, 256, (3, 5, 4, 3), dtype=np.uint8))
+    few = plots.in_few_colors(frames, 6)
+    assert [frame.shape for frame in few] == [(5, 4, 3)] * 3
+    assert len({tuple(pixel) for frame in few for pixel in frame.reshape(-1, 3)}) <= 6
+    assert few[0].dtype == np.uint8
+    plain = [np.full((5, 4, 3), shade, np.uint8) for shade in (0, 255)]
+    assert all((a == b).all() for a, b in zip(plots.in_few_colors(plain, 2), plain, strict=True))
+
+
+def test_a_film_of_carts_shows_each_policy_beside_the_other():
+    frames = cartpole_frames({"left": zeros, "also left": zeros}, seed=1, steps=12, every=4)
+    assert len(frames) == 3
+    half = frames[0].shape[1] // 2
+    cart = np.s_[45:]  # below the titles, which differ
+    assert (frames[2][cart, :half] == frames[2][cart, half:]).all()
+    assert (frames[0][cart] != frames[2][cart]).any()
+
+
+def zeros(observation):
+    return torch.zeros(len(observation), dtype=torch.long)
+
+
+@pytest.mark.parametrize("draw", [draw_dqn, draw_table_and_network])
+def test_the_drawings_of_a_dqn_have_a_title(draw):
+    figure = draw()
+    assert all(axes.get_title(loc="left") for axes in figure.axes)
+
+
+def test_a_drawing_of_replay_marks_the_newest_and_a_random_batch():
+    observations = torch.arange(40.0).reshape(10, 4)
+    figure = draw_replay(observations, 3, torch.Generator().manual_seed(0))
+    _, newest, drawn = figure.axes[0].get_lines()
+    assert newest.get_xdata().tolist() == [7, 8, 9]
+    assert (torch.as_tensor(drawn.get_ydata()) == observations[drawn.get_xdata(), 2]).all()
+
+
+def test_frames_of_walkers_show_where_they_are():
+    world, table = GridWorld(), torch.zeros(12, 4, dtype=torch.float64)
+    frames = [grid_plots.draw_two_walkers(world, 1, (cell, table), 8) for cell in (8, 9)]
+    half = frames[0].shape[1] // 2
+    assert (frames[0][:, :half] != frames[1][:, :half]).any()
+    assert (frames[0][:, half:] == frames[1][:, half:]).all()
+    pair = [grid_plots.draw_policies(world, [("a", table, 8), ("b", table, c)]) for c in (8, 9)]
+    assert (pair[0] != pair[1]).any()

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -11,7 +13,7 @@ from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
 from dqngan_lib.environments.grid_world import GridWorld
-from dqngan_lib.plots import COLORS
+from dqngan_lib.plots import COLORS, figure_to_array
 
 _MAP, _NORM = colormaps["RdBu"], Normalize(-1.3, 1.3)
 """Red for losses and blue for gains, everywhere the same; red and blue differ for all eyes."""
@@ -200,3 +202,45 @@ def draw_backup(axes: Axes, world: GridWorld, values: Tensor, cell: int, action:
         axes.text(4.3, y, text, va="center", fontsize=10, color="#404040")
     axes.set(xlim=(-3.9, 5.9), ylim=(-0.3, 3.3))
     axes.set_axis_off()
+
+
+def draw_walker(axes: Axes, world: GridWorld, cell: int) -> None:
+    """Draw the walker, a black dot with a white edge, in its cell."""
+    axes.plot(*_place(world, cell), "o", color=COLORS["real"], mec="white", mew=2, markersize=15)
+
+
+def draw_two_walkers(
+    world: GridWorld, step: int, learner: tuple[int, Tensor], stranger: int
+) -> np.ndarray:
+    """Draw a frame of a film: a walker in its table, and one that walks at random.
+
+    Args:
+        world: The world.
+        step: How many steps both have taken.
+        learner: Its cell and its Q-table.
+        stranger: The cell of the other.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.3), dpi=75, layout="none")
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.92, wspace=0.06)
+    draw_table(left, world, learner[1], title=f"step {step}: one that learns …")
+    draw_walker(left, world, learner[0])
+    draw_world(right, world, title="… and one that walks at random")
+    draw_walker(right, world, stranger)
+    return figure_to_array(figure)
+
+
+def draw_policies(world: GridWorld, walkers: Sequence[tuple[str, Tensor, int]]) -> np.ndarray:
+    """Draw a frame of a film: walkers side by side, each with the arrows that it follows.
+
+    Args:
+        world: The world.
+        walkers: Of each its name, its Q-table and its cell.
+    """
+    size = (3.75 * len(walkers), 3.0)
+    figure, panels = plt.subplots(1, len(walkers), figsize=size, dpi=80, layout="none")
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.91, wspace=0.06)
+    for axes, (name, q_table, cell) in zip(panels, walkers, strict=True):
+        draw_world(axes, world, title=name)
+        draw_arrows(axes, world, q_table.argmax(1))
+        draw_walker(axes, world, cell)
+    return figure_to_array(figure)

@@ -4,8 +4,13 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 
 import torch
+from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
+from dqngan_lib.dqn.agent import DQN, DQNSettings
+from dqngan_lib.dqn.networks import QNetwork
+from dqngan_lib.dqn.replay import ReplayBuffer
+from dqngan_lib.environments.rollout import Rollout
 from dqngan_lib.exercises.base import (
     Case,
     Exercise,
@@ -13,10 +18,13 @@ from dqngan_lib.exercises.base import (
     close,
     expect_tensor,
     flags,
+    name_mistake,
     normal,
     perceptron,
     whole,
+    written,
 )
+from dqngan_lib.exercises.ladder import FIELDS, Ladder, Witness, stored
 
 
 def taken_q_values(q_values: Tensor, action: Tensor) -> Tensor:
@@ -298,6 +306,155 @@ def check_real_steps(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     )
 
 
+def dqn_loop(
+    agent: DQN,
+    envs: VectorEnv,
+    memory: ReplayBuffer,
+    epsilon: Callable[[int], float],
+    steps: int,
+    batch_size: int,
+    seed: int,
+) -> None:
+    """Train an agent by the steps 2 to 7 of a DQN."""
+    rollout = Rollout(envs)
+    observation = rollout.start(seed)
+    for step in range(steps):
+        action = agent.act(observation, epsilon(step))  # step 2
+        t = rollout.step(action)  # step 3
+        if t.valid:
+            memory.add(  # step 4
+                observation=t.observation,
+                action=t.action,
+                reward=t.reward,
+                terminated=t.terminated,
+                truncated=t.truncated,
+                next_observation=t.next_observation,
+            )
+        if len(memory) >= batch_size:
+            agent.update(memory.sample(batch_size))  # steps 5, 6 and 7
+        observation = rollout.observation
+
+
+def falling(step: int) -> float:
+    """Return an ε that is another one at every step."""
+    return 1 / (1 + step)
+
+
+def check_dqn_loop(answer: Callable[..., None]) -> None:
+    """Watch the loop on a ladder with a witness for an agent, then let it train a real one."""
+    world, memory, steps = Ladder(), ReplayBuffer(100), 60
+    witness = Witness(world, memory, steps)
+    answer(witness, world, memory, falling, steps, 8, 5)
+    _check_walk(world, witness, steps)
+    _check_memory(torch.tensor(list(world.happened.values())), stored(memory), steps)
+    _check_updates(witness.batches, world, 8)
+    torch.manual_seed(0)
+    agent = DQN(QNetwork(1, 2, hidden=(32,)), DQNSettings(discount=0.5, learning_rate=1e-2))
+    answer(agent, Ladder(), ReplayBuffer(300), lambda step: 1.0, 300, 32, 1)
+    given = agent.q_values(torch.tensor([[0.0], [1.0]]))
+    if not close(given, Ladder.q_values, 0.1):
+        raise Wrong(
+            f"an agent trained by your loop believes in {written(given)}, and not in "
+            f"{written(Ladder.q_values)}: the transitions do not come from its own steps"
+        )
+
+
+def _check_walk(world: Ladder, witness: Witness, steps: int) -> None:
+    """Look at steps 2 and 3: what the agent was shown, its ε, and what became of its actions."""
+    if not world.steps:
+        raise Wrong("no step was taken in the environment: rollout.step(action) takes one")
+    if world.seeds[0] != 5:
+        raise Wrong("the first episode must begin with the seed given: rollout.start(seed)")
+    if world.steps != steps:
+        raise Wrong(f"asked for were {steps} steps of the environment; you took {world.steps}")
+    happened = world.happened
+    if not witness.chosen:
+        raise Wrong("the agent was never asked for an action: agent.act(observation, …)")
+    if any(witness.chosen.get(step) != row[1] for step, row in happened.items()):
+        raise Wrong("the environment was not given the action that the agent chose")
+    if any(witness.shown[step] != row[0] for step, row in happened.items()):
+        raise Wrong(
+            "the agent was shown an old observation: each round ends with rollout.observation"
+        )
+    given = witness.epsilon[list(happened)]
+    expected = torch.tensor([falling(step) for step in happened])
+    if close(given, expected):
+        return
+    if not given.any():
+        raise Wrong("the agent was asked without ε, so it never explores: pass epsilon(step)")
+    if close(given, given[:1].expand(len(given))):
+        raise Wrong("ε was the same at every step: ask epsilon(step) each time")
+    row = int((given - expected).abs().gt(1e-4).nonzero()[0])
+    raise Wrong(
+        f"at step {list(happened)[row]}, counted from 0, ε should be {expected[row]:.3g}, and was "
+        f"{given[row]:.3g}"
+    )
+
+
+def _check_memory(happened: Tensor, given: Tensor, steps: int) -> None:
+    """Look at step 4: each transition once, with all its fields."""
+    before, action, reward, terminated, truncated, after = happened.T
+    ended = (terminated + truncated).bool()
+    if not len(given):
+        raise Wrong("nothing was stored: memory.add(…) keeps a transition")
+    if len(given) == steps:
+        raise Wrong("steps that only reset were stored as well: they have t.valid false")
+    if len(given) == len(happened) - ended.sum():
+        raise Wrong(
+            "the last steps of episodes are missing. They are real; only the step after each is not"
+        )
+    if given.shape != happened.shape:
+        raise Wrong(
+            f"there were {len(happened)} real steps, and {len(given)} are in the memory: each is "
+            "stored once"
+        )
+    known = {
+        "where the clock cut the episode off you stored a termination: keep the two apart": (
+            torch.stack([before, action, reward, ended.float(), truncated, after], 1)
+        ),
+        "next_observation is the observation before the step; t.next_observation comes after": (
+            torch.stack([before, action, reward, terminated, truncated, before], 1)
+        ),
+        "observation is the one after the step; t.observation is the one that was acted upon": (
+            torch.stack([after, action, reward, terminated, truncated, after], 1)
+        ),
+        "terminated and truncated are swapped": (
+            torch.stack([before, action, reward, truncated, terminated, after], 1)
+        ),
+    }
+    if not close(given, happened):
+        row, column = (given - happened).abs().gt(1e-4).nonzero()[0].tolist()
+        right, wrong = happened[row, column].item(), given[row, column].item()
+        name_mistake(
+            given,
+            known,
+            f"the {FIELDS[column]} of transition {row} should be {right:g}, and is {wrong:g}",
+        )
+
+
+def _check_updates(batches: list[tuple[int, int]], world: Ladder, batch_size: int) -> None:
+    """Look at steps 5 to 7: when the agent learns, and from how many rows."""
+    if not batches:
+        raise Wrong("the agent never learns: call agent.update with a batch from the memory")
+    rows, known = batches[0]
+    if known < batch_size:
+        raise Wrong(f"the agent learnt when {known} rows were in memory; wait for {batch_size}")
+    if known > batch_size:
+        raise Wrong(
+            f"the agent must learn as soon as {batch_size} rows are in memory; you waited for "
+            f"{known}"
+        )
+    if rows != batch_size:
+        raise Wrong(f"a batch should have {batch_size} rows, and has {rows}")
+    first = sorted(world.happened)[batch_size - 1]
+    least, most = sum(step >= first for step in world.happened), world.steps - first
+    if not least <= len(batches) <= most:
+        raise Wrong(
+            f"the agent should learn once after each step from then on, {most} times; it learnt "
+            f"{len(batches)} times"
+        )
+
+
 # Random inputs, on which an answer must agree with the solution -----------------------------------
 
 
@@ -379,6 +536,24 @@ def cases_real_steps(rng: torch.Generator) -> Iterator[Case]:
     yield Case("both flags true at once", tuple(torch.ones(2, 4, 2, dtype=torch.bool)))
 
 
+def cases_dqn_loop(rng: torch.Generator) -> Iterator[Case]:
+    """Draw numbers of steps, sizes of batches and seeds; the witness must see the same."""
+    for stage, steps, batch_size in (
+        ("other numbers of steps", 25, 4),
+        ("other numbers of steps", 40, 16),
+        ("a batch of 1", 12, 1),
+        ("fewer steps than rows in a batch", 5, 9),
+    ):
+        seed = int(whole(rng, 1000))
+
+        def arguments(steps: int = steps, batch_size: int = batch_size, seed: int = seed) -> tuple:
+            world, memory = Ladder(), ReplayBuffer(100)
+            witness = Witness(world, memory, steps)
+            return witness, world, memory, falling, steps, batch_size, seed
+
+        yield Case(stage, arguments)
+
+
 EXERCISES = (
     Exercise(
         "02.1",
@@ -452,5 +627,21 @@ EXERCISES = (
         "now no transition that never happened gets into the memory",
         cases=cases_real_steps,
         why="the step after an end only resets, and that holds for each environment by itself",
+    ),
+    Exercise(
+        "02.6",
+        check_dqn_loop,
+        (
+            "Start a Rollout with the seed, then repeat: act, step, store, learn.",
+            "A transition has six fields. rollout.step returns them, and says in valid whether the "
+            "step was a real one.",
+            "Learn once the memory holds batch_size rows, and go on to the next observation:\n"
+            "if len(memory) >= batch_size: agent.update(memory.sample(batch_size))",
+        ),
+        dqn_loop,
+        "an agent trained by your loop knows the Q-values of a small world",
+        cases=cases_dqn_loop,
+        why="each round acts on what is seen now, keeps what really happened, and learns from a "
+        "random draw of all of it",
     ),
 )
