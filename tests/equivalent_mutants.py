@@ -94,6 +94,24 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "return torch.where(total != 0, p / total, 0.5)",
         ],
     },
+    "gan_round": {
+        "zero_grad clears what D's loss leaves in G before G's own backward()": [
+            "fake = generator(noise)",
+            "fake = detached(generator(noise)).detach()",
+        ],
+        "an optimizer holds the same weights as its network": [
+            "discriminator.zero_grad()",
+            "generator.zero_grad()",
+        ],
+        "all of these have one row a real sample": [
+            "noise = torch.randn(len(fake), generator.noise_size)",
+            "noise = torch.randn(len(noise), generator.noise_size)",
+        ],
+        "a Python number has no gradient": [
+            "return (detached(d_loss).item(), g_loss.item())",
+            "return (d_loss.item(), detached(g_loss).item())",
+        ],
+    },
     "count_modes": {
         "centres that are left out, or too many, have no points, and `least` is 1 or more": [
             "counts = torch.bincount(nearest[good])",

@@ -15,6 +15,7 @@ from dqngan_lib.environments.grid_world import GridWorld
 WORLDS = {
     "catch": lambda: Catch(1),
     "small catch": lambda: Catch(1, side=5),
+    "two balls": lambda: Catch(1, side=6, balls=2),
     "grid": lambda: GridWorld(1),
     "sure grid": lambda: GridWorld(1, slip=0.0, max_steps=7),
 }
@@ -155,9 +156,53 @@ def test_one_picture_is_not_enough_but_two_are():
     assert ambiguous == {1}
 
 
+@pytest.mark.parametrize("side", [5, 6, 7, 10, 11])
+def test_two_balls_fall_one_after_the_other_and_both_can_be_caught(side):
+    envs = Catch(2000, side, balls=2)
+    observation, _ = envs.reset(seed=2)
+    assert (observation[:, 0, :-1].sum((1, 2)) == 1).all()  # the second ball is not there yet
+    half, total, ends = side // 2, torch.zeros(2000), []
+    for time in range(1, side - 1 + half):
+        before = observation[:, 0].long()
+        observation, reward, terminated, truncated, info = envs.step(envs.optimal_action())
+        seen = info["final_obs"] if info else observation
+        assert torch.equal(seen[:, 1].long(), before)
+        # The first ball is in row time + 1, the second `half` rows above it.
+        rows = [row for row in (time + 1, time + 1 - half) if 0 <= row < side - 1]
+        assert torch.equal(
+            seen[:, 0, :-1].sum(2).nonzero()[:, 1].unique(), torch.tensor(sorted(rows))
+        )
+        assert bool(reward.any()) == (time in (side - 2, side - 2 + half))
+        assert not truncated.any()
+        total += reward
+        ends.append(bool(terminated.all()))
+        assert ends[-1] == bool(terminated.any())
+    assert ends == [False] * (len(ends) - 1) + [True]
+    assert (total == 2).all()
+
+
+def test_each_of_two_balls_counts_by_itself():
+    """A catch and a miss cancel."""
+    envs = Catch(3000, 6, balls=2)
+    envs.reset(seed=0)
+    seen = set()
+    rng = torch.Generator().manual_seed(0)
+    total = torch.zeros(3000)
+    for _ in range(7):
+        _, reward, *_ = envs.step(torch.randint(3, (3000,), generator=rng))
+        seen |= set(reward.tolist())
+        total += reward
+    assert seen == {-1.0, 0.0, 1.0}
+    assert set(total.tolist()) == {-2.0, 0.0, 2.0}
+
+
 # --- what both worlds share ---------------------------------------------------------------------
 
-BATCHES = {"catch": lambda: Catch(6, side=5), "grid": lambda: GridWorld(6, max_steps=9)}
+BATCHES = {
+    "catch": lambda: Catch(6, side=5),
+    "two balls": lambda: Catch(6, side=5, balls=2),
+    "grid": lambda: GridWorld(6, max_steps=9),
+}
 
 
 @pytest.mark.parametrize("world", BATCHES)
@@ -214,7 +259,12 @@ def test_impossible_actions_are_named(world):
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [({"num_envs": 0}, "num_envs"), ({"num_envs": 1.5}, "num_envs"), ({"side": 4}, "side")],
+    [
+        ({"num_envs": 0}, "num_envs"),
+        ({"num_envs": 1.5}, "num_envs"),
+        ({"side": 4}, "side"),
+        ({"balls": 3}, "balls"),
+    ],
 )
 def test_impossible_worlds_are_named(arguments, word):
     with pytest.raises(ValueError, match=f"{word} must be"):

@@ -1,9 +1,23 @@
 """The checks of notebook 03 accept right answers and name what is wrong with the others."""
 
+from copy import deepcopy
+
+import pytest
 import torch
 from exercise_cases import exercise_tests
+from torch import nn
 
-from dqngan_lib.exercises.notebook_03 import EXERCISES
+from dqngan_lib.dqn.agent import DQN, DQNSettings
+from dqngan_lib.dqn.networks import ConvolutionalQNetwork
+from dqngan_lib.dqn.training import TrainSettings, train_dqn
+from dqngan_lib.environments.catch import Catch
+from dqngan_lib.environments.rollout import Rollout, play
+from dqngan_lib.exercises.notebook_03 import (
+    BOSS_SHARE,
+    BOSS_SIDE,
+    EXERCISES,
+    train_two_balls,
+)
 
 # Exercise 03.1 ------------------------------------------------------------------------------------
 
@@ -141,6 +155,132 @@ def _n_step_recursive(reward, terminated, truncated, next_value, discount, n):
 # Exercise 03.4 ------------------------------------------------------------------------------------
 
 
+def _after_one_step(policy):
+    """Return an answer that looks into the world once, and then plays as written here."""
+
+    def answer(envs, seed):
+        envs.reset(seed=seed)
+        envs.step(torch.ones(envs.num_envs, dtype=torch.long))
+        return policy
+
+    return answer
+
+
+def _steps_forever(envs, seed):
+    envs.reset(seed=seed)
+    for _ in range(1 + 8_000 // envs.num_envs):
+        envs.step(torch.ones(envs.num_envs, dtype=torch.long))
+    return _stay
+
+
+def _returns_the_agent(envs, seed):
+    agent = DQN(nn.Sequential(nn.Flatten(), nn.Linear(2 * envs.side**2, 3)), DQNSettings(), seed)
+    Rollout(envs).start(seed)
+    return agent
+
+
+def _stay(observation):
+    return torch.ones(len(observation), dtype=torch.long)
+
+
+def _at_random(observation):
+    rng = torch.Generator().manual_seed(int(observation.sum()))
+    return torch.randint(3, (len(observation),), generator=rng)
+
+
+def _to(goal):
+    """Return a policy that goes where `goal` says, from the balls' rows and columns."""
+
+    def policy(observation):
+        actions = []
+        for now, before in observation.long():
+            side = len(now)
+            paddle = int(now[-1].nonzero()[1]) if now[-1].sum() == 3 else None
+            balls = [tuple(place) for place in now[:-1].nonzero().tolist()]
+            old = {row: column for row, column in before[:-1].nonzero().tolist()}
+            lands = []
+            for row, column in balls:
+                drift = column - old.get(row - 1, column)
+                lands.append((column + (side - 1 - row) * drift) % side)
+            # The lowest ball comes first.
+            order = sorted(range(len(balls)), key=lambda k, balls=balls: -balls[k][0])
+            aim = goal([balls[k][1] for k in order], [lands[k] for k in order])
+            actions.append(
+                1 if paddle is None or aim is None else 1 + (aim > paddle) - (aim < paddle)
+            )
+        return torch.tensor(actions)
+
+    return policy
+
+
+BOSS_WRONG = {
+    "returned None": _after_one_step(None),
+    "agent.act is one": _returns_the_agent,
+    "took no step": lambda envs, seed: _stay,
+    "are allowed": _steps_forever,
+    "shape": _after_one_step(lambda o: _stay(o)[:, None]),
+    "not Q-values": _after_one_step(lambda o: _stay(o).float()),
+    "always does the same": _after_one_step(_stay),
+    "has the agent learnt at all": _after_one_step(_at_random),
+    "discounted away": _after_one_step(_to(lambda now, lands: lands[0] if len(lands) == 2 else 0)),
+    "larger learning rate": _after_one_step(_to(lambda now, lands: now[0] if now else None)),
+}
+
+
+def _plain_from_pixels(envs, seed):
+    """Train the convolutional network of section 6, with larger steps."""
+    torch.manual_seed(seed)
+    agent = DQN(ConvolutionalQNetwork(2, envs.side, 3), DQNSettings(learning_rate=3e-3), seed)
+    settings = TrainSettings(
+        steps=7_200,
+        capacity=7_200,
+        batch_size=64,
+        learn_after=200,
+        updates_per_step=2,
+        learning_rate_end=0.1,
+        evaluate_every=7_200,
+    )
+    train_dqn(agent, envs, lambda agent: 0.0, settings, seed=seed)
+    return agent.act
+
+
+def _own_loop(envs, seed):
+    """Write the loop oneself, with lists for a memory."""
+    torch.manual_seed(seed)
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(2 * envs.side**2, 128), nn.ReLU(), nn.Linear(128, 3)
+    )
+    slow = deepcopy(network)
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3, fused=True)
+    rollout, memory = Rollout(envs), []
+    rollout.start(seed)
+    for step in range(400):
+        with torch.no_grad():
+            greedy = network(rollout.observation.float()).argmax(1)
+        explore = torch.rand(envs.num_envs) < max(0.05, 1 - step / 100)
+        seen = rollout.step(torch.where(explore, torch.randint(3, greedy.shape), greedy))
+        memory.append(seen)
+        for _ in range(2 if step >= 10 else 0):
+            rows = [memory[k] for k in torch.randint(len(memory), (6,)).tolist()]
+            o, a, r, te, o2 = (
+                torch.cat([getattr(row, name) for row in rows])
+                for name in ("observation", "action", "reward", "terminated", "next_observation")
+            )
+            with torch.no_grad():
+                y = r + 0.99 * ~te * slow(o2.float()).max(1).values
+            loss = (y - network(o.float()).gather(1, a[:, None])[:, 0]).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            with torch.no_grad():
+                for old, new in zip(slow.parameters(), network.parameters(), strict=True):
+                    old.lerp_(new, 0.05)
+    return lambda observation: network(observation.float()).argmax(1)
+
+
+# Exercise 03.5 ------------------------------------------------------------------------------------
+
+
 def _priorities(
     d, alpha, beta, small=0.01, *, absolute=torch.abs, power=None, norm=True, weigh=None
 ):
@@ -200,7 +340,8 @@ TestExercises = exercise_tests(
         "03.1": DOUBLE_WRONG,
         "03.2": DUELING_WRONG,
         "03.3": N_STEP_WRONG,
-        "03.4": PRIORITY_WRONG,
+        "03.4": BOSS_WRONG,
+        "03.5": PRIORITY_WRONG,
     },
     right={
         "03.1": (_double_with_loop, _double_with_index),
@@ -209,6 +350,15 @@ TestExercises = exercise_tests(
             lambda v, a: torch.stack([x + y - y.sum() / len(y) for x, y in zip(v, a, strict=True)]),
         ),
         "03.3": (_n_step_backwards, _n_step_recursive),
-        "03.4": (_priorities_with_log, _priorities_with_loop),
+        "03.4": (_plain_from_pixels, _own_loop),
+        "03.5": (_priorities_with_log, _priorities_with_loop),
     },
 )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_the_boss_is_beaten_on_other_seeds(seed):
+    policy = train_two_balls(Catch(16, BOSS_SIDE, 2), seed)
+    returns = play(policy, Catch(1_000, BOSS_SIDE, 2), 10**7 + seed)
+    assert (returns == 2).float().mean() >= BOSS_SHARE

@@ -8,6 +8,7 @@ from torch.func import grad, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from dqngan_lib.exercises.notebook_04 import EXERCISES
+from dqngan_lib.gan.losses import discriminator_loss, generator_loss
 
 # Exercise 04.1 ------------------------------------------------------------------------------------
 
@@ -106,6 +107,151 @@ LOSS_RIGHT = (
 # Exercise 04.4 ------------------------------------------------------------------------------------
 
 
+def _round(
+    g,
+    d,
+    g_step,
+    d_step,
+    real,
+    *,
+    order="DG",
+    kind="non-saturating",
+    flip=False,
+    clear="DG",
+    detach=True,
+    steps="DG",
+    sign=1,
+    noise=None,
+    fake=None,
+    losses=lambda d_loss, g_loss: (d_loss.item(), g_loss.item()),
+    also_d=False,
+):
+    """Play a round with one piece of it changed."""
+
+    def made():
+        z = torch.randn(len(real), g.noise_size) if noise is None else noise
+        return g(z) if fake is None else fake
+
+    found = {}
+    for player in order:
+        if player == "D":
+            fakes = made()
+            pair = d(real), d(fakes.detach() if detach else fakes)
+            loss = discriminator_loss(*(pair[::-1] if flip else pair))
+        else:
+            loss = sign * generator_loss(d(made()), kind)
+        if player in clear:
+            (d_step if player == "D" else g_step).zero_grad()
+        loss.backward()
+        if player in steps:
+            (d_step if player == "D" else g_step).step()
+        if player == "G" and also_d:
+            d_step.step()
+        found[player] = loss
+    return losses(found["D"], found["G"])
+
+
+def _same_noise(g, d, gs, ds, real):
+    return _round(g, d, gs, ds, real, noise=torch.randn(len(real), g.noise_size))
+
+
+def _same_fakes(g, d, gs, ds, real):
+    fake = g(torch.randn(len(real), g.noise_size))
+    return _round(g, d, gs, ds, real, fake=fake)
+
+
+def _fakes_before(g, d, gs, ds, real):
+    """Judge G's fakes before D has learnt."""
+    z = torch.randn(len(real), g.noise_size)
+    g_loss = generator_loss(d(g(torch.randn(len(real), g.noise_size))))
+    slope = torch.autograd.grad(g_loss, list(g.parameters()))
+    d_loss = discriminator_loss(d(real), d(g(z).detach()))
+    ds.zero_grad()
+    d_loss.backward()
+    ds.step()
+    for weights, gradient in zip(g.parameters(), slope, strict=True):
+        weights.grad = gradient
+    gs.step()
+    return d_loss.item(), g_loss.item()
+
+
+def _one_number_of_noise(g, d, gs, ds, real):
+    return _round(g, d, gs, ds, real, noise=torch.randn(len(real), 1))
+
+
+def _loss_afterwards(g, d, gs, ds, real):
+    _round(g, d, gs, ds, real)
+    with torch.no_grad():
+        fake = g(torch.randn(len(real), g.noise_size))
+        return discriminator_loss(d(real), d(fake)).item(), generator_loss(d(fake)).item()
+
+
+def _tires(g, d, gs, ds, real):
+    """Learn from small batches alone."""
+    if len(real) < 100:
+        return _round(g, d, gs, ds, real)
+    return 0.0, 0.0
+
+
+ROUND_WRONG = {
+    "return two numbers": lambda *a: _round(*a)[0],
+    "still has its graph": lambda *a: _round(*a, losses=lambda d, g: (d, g)),
+    "no weight has moved": lambda *a: _round(*a, steps=""),
+    "D has not moved": lambda *a: _round(*a, steps="G"),
+    "G has not moved": lambda *a: _round(*a, steps="D"),
+    "wrong way round": lambda *a: _round(*a, flip=True),
+    "D's weight should be": lambda *a: _round(*a, also_d=True),
+    "learns from the old D": _fakes_before,
+    "minimax loss": lambda *a: _round(*a, kind="minimax"),
+    "down the slope of D": lambda *a: _round(*a, sign=-1),
+    "left a gradient in G": lambda *a: _round(*a, detach=False, clear="D"),
+    "G's weight should be": lambda *a: _round(*a, sign=2),
+    "the second is not": lambda *a: _round(*a, clear="G"),
+    "draw new noise": _same_noise,
+    "the noise, (batch, noise_size)": _one_number_of_noise,
+    "before its step": _loss_afterwards,
+    "250 of them do not learn": _tires,
+}
+
+
+def _round_frozen(generator, discriminator, g_optimizer, d_optimizer, real):
+    """Hold each player still while the other learns, as the package does."""
+    discriminator.requires_grad_(True)
+    with torch.no_grad():
+        fake = generator(torch.randn(real.shape[0], generator.noise_size))
+    d_loss = -(logsigmoid(discriminator(real)).mean() + logsigmoid(-discriminator(fake)).mean())
+    d_optimizer.zero_grad()
+    d_loss.backward()
+    d_optimizer.step()
+    discriminator.requires_grad_(False)
+    g_loss = -logsigmoid(discriminator(generator(torch.randn(len(real), generator.noise_size))))
+    g_optimizer.zero_grad()
+    g_loss.mean().backward()
+    g_optimizer.step()
+    discriminator.requires_grad_(True)
+    return [d_loss.item(), g_loss.mean().item()]
+
+
+def _round_by_entropy(generator, discriminator, g_optimizer, d_optimizer, real):
+    """Clear everything first, and let no gradient flow further than it must."""
+    ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
+    fake = generator(torch.randn(len(real), generator.noise_size))
+    for optimizer in (g_optimizer, d_optimizer):
+        optimizer.zero_grad()
+    d_loss = binary_cross_entropy_with_logits(discriminator(real), ones)
+    d_loss = d_loss + binary_cross_entropy_with_logits(discriminator(fake.detach()), zeros)
+    d_loss.backward()
+    d_optimizer.step()
+    fake = generator(torch.randn(len(real), generator.noise_size))
+    g_loss = binary_cross_entropy_with_logits(discriminator(fake), ones)
+    g_loss.backward()
+    g_optimizer.step()
+    return d_loss.detach().numpy(), g_loss.item()
+
+
+# Exercise 04.5 ------------------------------------------------------------------------------------
+
+
 def _counts(distance, nearest, good, centres, least):
     found = sum(int((nearest[good] == k).sum()) >= least for k in range(len(centres)))
     return found, good.sum().item() / len(good)
@@ -166,7 +312,7 @@ COUNT_WRONG = {
     "when no point is good": lambda *a: (_count(*a)[0], max(_count(*a)[1], 0.1)),
 }
 
-# Exercise 04.5 ------------------------------------------------------------------------------------
+# Exercise 04.6 ------------------------------------------------------------------------------------
 
 
 def _gradient(critic, real, mean=False, create_graph=True):
@@ -226,15 +372,17 @@ WRONG = {
     "04.1": OPTIMAL_WRONG,
     "04.2": JENSEN_WRONG,
     "04.3": LOSS_WRONG,
-    "04.4": COUNT_WRONG,
-    "04.5": R1_WRONG,
+    "04.4": ROUND_WRONG,
+    "04.5": COUNT_WRONG,
+    "04.6": R1_WRONG,
 }
 RIGHT = {
     "04.1": OPTIMAL_RIGHT,
     "04.2": JENSEN_RIGHT,
     "04.3": LOSS_RIGHT,
-    "04.4": (_count_by_loop, _count_by_difference),
-    "04.5": (*R1_RIGHT, _r1_by_func),
+    "04.4": (_round_frozen, _round_by_entropy),
+    "04.5": (_count_by_loop, _count_by_difference),
+    "04.6": (*R1_RIGHT, _r1_by_func),
 }
 
 TestExercises04 = exercise_tests(EXERCISES, WRONG, RIGHT)

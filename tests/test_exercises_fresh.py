@@ -376,12 +376,12 @@ FRESH = {
         generator_by_sigmoid: "Never take the logarithm of a sigmoid",
         generator_as_number: "it has no gradient",
     },
-    "04.4": {
+    "04.5": {
         modes_of_all_points: "only if it is within the radius",
         modes_strictly: "points exactly at the radius",
         modes_always_two: "with other inputs",
     },
-    "04.5": {
+    "04.6": {
         r1_with_norm: "take the mean over the batch",
         r1_without_graph: "needs create_graph=True",
     },

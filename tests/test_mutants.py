@@ -12,6 +12,9 @@ from tools import mutants
 from tools.cells import courses
 from tools.mutants import survivors
 
+TRAINED = {"03.4"}
+"""Boss tasks ask for a result: other settings that reach it are right, too."""
+
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="Windows cannot stop a mutant that never ends"
 )
@@ -27,7 +30,9 @@ def one_thread():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for course in courses().values() for name in course.names])
+@pytest.mark.parametrize(
+    "name", [name for c in courses().values() for name in c.names if name not in TRAINED]
+)
 def test_what_passes_a_check_is_right(name):
     found, count = survivors(name)
     assert count >= 10

@@ -103,7 +103,10 @@ def train_catch(name: str, seed: int) -> tuple[DQN, History]:
 
 
 def train_pendulum(
-    name: str, seed: int, evaluate: Callable[[DQN], float] | None = None
+    name: str,
+    seed: int,
+    evaluate: Callable[[DQN], float] | None = None,
+    learning_rate: float = PENDULUM_AGENT["learning_rate"],
 ) -> tuple[DQN, History]:
     """Train a variant on `TorquePendulum`; the scores of the history are mean returns.
 
@@ -111,14 +114,16 @@ def train_pendulum(
         name: One of `VARIANTS`.
         seed: Seed of the network, the episodes and the memory.
         evaluate: Measures something else than the mean return.
+        learning_rate: Of Adam, above 0.
 
     Raises:
-        ValueError: There is no such variant.
+        ValueError: There is no such variant, or the learning rate is out of its range.
     """
     variant = _variant(name)
     torch.manual_seed(seed)
+    agent_settings = PENDULUM_AGENT | {"learning_rate": learning_rate}
     network = QNetwork(observation_size=3, actions=25, hidden=(128,), dueling=variant.dueling)
-    agent = DQN(network, DQNSettings(**PENDULUM_AGENT | variant.agent), seed)
+    agent = DQN(network, DQNSettings(**agent_settings | variant.agent), seed)
     settings = TrainSettings(**PENDULUM_TRAIN | variant.train)
     evaluate = evaluate or (lambda dqn: swing_return(dqn.act))
     return agent, train_dqn(agent, TorquePendulum(8), evaluate, settings, seed=seed)

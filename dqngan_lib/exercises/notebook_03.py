@@ -1,10 +1,16 @@
-"""Exercises of notebook 03: double, dueling, n-step and prioritised."""
+"""Exercises of notebook 03: double, dueling, n-step and prioritised; and two balls to catch."""
 
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from dqngan_lib.dqn.agent import DQN, DQNSettings
+from dqngan_lib.dqn.networks import QNetwork
+from dqngan_lib.dqn.training import TrainSettings, train_dqn
+from dqngan_lib.environments.base import StepResult
+from dqngan_lib.environments.catch import Catch
+from dqngan_lib.environments.rollout import Rollout
 from dqngan_lib.exercises.base import (
     Case,
     Exercise,
@@ -197,6 +203,87 @@ def check_n_step_targets(answer: Callable[..., Tensor]) -> None:
                 f"{given[wrong].item():.6g}")  # fmt: skip
 
 
+def train_two_balls(envs: Catch, seed: int) -> Callable[[Tensor], Tensor]:
+    """Return the greedy policy of a double, dueling DQN, trained for 6,000 steps."""
+    torch.manual_seed(seed)
+    pixels = 2 * envs.side**2
+    network = nn.Sequential(nn.Flatten(), QNetwork(pixels, 3, hidden=(128,), dueling=True))
+    agent = DQN(network, DQNSettings(learning_rate=4e-3, backup="double"), seed)
+    settings = TrainSettings(
+        steps=6_000,
+        capacity=6_000,
+        batch_size=64,
+        learn_after=200,
+        updates_per_step=2,
+        learning_rate_end=0.1,
+        evaluate_every=6_000,
+    )
+    # With one evaluation, at the end, there is nothing to choose between: its score is not used.
+    train_dqn(agent, envs, lambda agent: 0.0, settings, seed=seed)
+    return agent.act
+
+
+BOSS_SIDE, BOSS_STEPS, BOSS_SHARE = 6, 8_000, 0.9
+"""The screen of the boss task, the steps it allows, and the share of episodes to win."""
+
+
+class _CountedCatch(Catch):
+    """Two balls, and a count of the steps taken."""
+
+    taken = 0
+
+    def step(self, action: Tensor) -> StepResult:
+        """Step, and count a step for each environment."""
+        self.taken += self.num_envs
+        return super().step(action)
+
+
+def check_train_two_balls(answer: Callable[[Catch, int], Callable[[Tensor], Tensor]]) -> None:
+    """Let the answer train, and its policy play fresh episodes; say which ball it misses."""
+    envs = _CountedCatch(16, BOSS_SIDE, 2)
+    policy = answer(envs, 0)
+    if policy is None:
+        raise Wrong("your function returned None: return the policy, for instance agent.act")
+    if isinstance(policy, DQN) or not callable(policy):
+        raise Wrong(
+            f"return the policy, a function from observations to actions, not a "
+            f"{type(policy).__name__}: agent.act is one"
+        )
+    if envs.taken == 0:
+        raise Wrong("your function took no step in envs: the agent must learn there")
+    if envs.taken > BOSS_STEPS:
+        raise Wrong(f"{envs.taken:,} environment steps; {BOSS_STEPS:,} are allowed")
+    test = Catch(500, BOSS_SIDE, 2)
+    rollout = Rollout(test)
+    observation, rewards, actions = rollout.start(10**6), [], set()
+    for _ in range(test.max_steps):
+        action = expect_tensor(policy(observation), (500,), "what the policy returns")
+        if action.is_floating_point():
+            raise Wrong("the policy must return the numbers of actions, int64, not Q-values")
+        actions |= set(action.tolist())
+        step = rollout.step(action)
+        rewards.append(step.reward)
+        observation = rollout.observation
+        if step.terminated.all():
+            break
+    caught = torch.stack([reward for reward in rewards if reward.any()]) > 0  # (balls, episodes)
+    both, first, second = (x.float().mean().item() for x in (caught.all(0), *caught))
+    if both >= BOSS_SHARE:
+        return
+    said = (
+        f"both balls are caught in {100 * both:.0f} % of 500 fresh episodes; asked for are "
+        f"{100 * BOSS_SHARE:.0f} %. The first ball: {100 * first:.0f} %, the second: "
+        f"{100 * second:.0f} %"
+    )
+    if len(actions) == 1:
+        raise Wrong(f"{said}. The policy always does the same")
+    if both <= 0.3:
+        raise Wrong(f"{said}. Random moves do as well: has the agent learnt at all?")
+    if first - second > 0.1:
+        raise Wrong(f"{said}. The reward of the second comes late: is it discounted away?")
+    raise Wrong(f"{said}. More gradient steps, or a larger learning rate that falls, may do")
+
+
 def priorities(
     td_error: Tensor, alpha: float, beta: float, small: float = 0.01
 ) -> tuple[Tensor, Tensor]:
@@ -369,6 +456,23 @@ EXERCISES = (
     ),
     Exercise(
         name="03.4",
+        check=check_train_two_balls,
+        hints=(
+            "The function `train` of section 6 is nearly the answer. What must change with the "
+            "size of the screen?",
+            "A small network learns faster here: nn.Flatten(), then a QNetwork with 2 · side² "
+            "inputs. Few environment steps are allowed, but gradient steps are free.",
+            "Return the greedy policy of the trained agent. With these settings it is in time:\n"
+            "settings = TrainSettings(steps=6_000, capacity=6_000, batch_size=64, learn_after=200, "
+            "updates_per_step=2, learning_rate_end=0.1, evaluate_every=6_000)",
+        ),
+        solution=train_two_balls,
+        praise="your agent has learnt to plan for the second ball while the first still falls",
+        why="the first catch must leave the paddle where the second can be reached, and only a "
+        "bootstrapped value knows that before the second reward comes",
+    ),
+    Exercise(
+        name="03.5",
         check=check_priorities,
         hints=(
             "The priority of a row is |δ| + small. Raise it to α, then divide by the sum.",

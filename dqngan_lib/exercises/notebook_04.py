@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +22,8 @@ from dqngan_lib.exercises.base import (
     uniform,
     whole,
 )
+from dqngan_lib.gan.losses import discriminator_loss, generator_loss
+from dqngan_lib.gan.networks import PointDiscriminator
 
 
 def optimal_discriminator(p: Tensor, q: Tensor) -> Tensor:
@@ -148,6 +152,191 @@ def check_non_saturating_loss(answer: Callable[[Tensor], Tensor]) -> None:
         raise Wrong(
             "the value is right, but for logits −200 and 200 the gradient must be −0.5 and 0; "
             f"yours is {extreme.grad.tolist()}. A clamp cuts the gradient off"
+        )
+
+
+def gan_round(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    g_optimizer: torch.optim.Optimizer,
+    d_optimizer: torch.optim.Optimizer,
+    real: Tensor,
+) -> tuple[float, float]:
+    """Let D learn, then G with the non-saturating loss; return both losses before the steps."""
+    noise = torch.randn(len(real), generator.noise_size)
+    fake = generator(noise).detach()  # D's step does not reach G
+    d_loss = discriminator_loss(discriminator(real), discriminator(fake))
+    d_optimizer.zero_grad()
+    d_loss.backward()
+    d_optimizer.step()
+
+    noise = torch.randn(len(real), generator.noise_size)
+    g_loss = generator_loss(discriminator(generator(noise)))
+    g_optimizer.zero_grad()
+    g_loss.backward()
+    g_optimizer.step()  # D's weights have gradients now too; its zero_grad clears them
+    return d_loss.item(), g_loss.item()
+
+
+class _Place(nn.Module):
+    """A generator that puts every fake on one place, and keeps the noise that it was given."""
+
+    noise_size = 3
+
+    def __init__(self, place: float) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.tensor(place))
+        self.noise: list[Tensor] = []
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Return the place for each row of noise, `(batch, 1)`."""
+        self.noise.append(noise.detach().clone())
+        return self.place.expand(len(noise), 1)
+
+
+class _Slope(nn.Module):
+    """A discriminator whose logit is w x."""
+
+    def __init__(self, w: float) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(w))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(batch, 1)` to logits `(batch,)`."""
+        return self.w * x.squeeze(1)
+
+
+class _Line(nn.Module):
+    """A generator of normal numbers: its weights are their mean and standard deviation."""
+
+    noise_size = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean, self.std = (nn.Parameter(torch.tensor(x)) for x in (0.0, 1.0))
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Map noise `(batch, 1)` to numbers `(batch, 1)`."""
+        return self.mean + self.std * noise
+
+
+_REAL, _RATE = (2.0, 4.0), 0.5
+"""The real numbers of the example worked by hand, and both learning rates."""
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def _round_by_hand(
+    w: float, place: float, *, saturating: bool = False, flipped: bool = False
+) -> tuple[float, float, float, float]:
+    """Return w and the place after a round of `_Slope` and `_Place`, and both losses."""
+    sign = -1 if flipped else 1
+    d_loss = sum(math.log1p(math.exp(-sign * w * x)) for x in _REAL) / 2
+    d_loss += math.log1p(math.exp(sign * w * place))
+    # d log(1 + e^(−wx)) / dw = −(1 − D) x for real x, and D x for a fake.
+    push = sum((1 - _sigmoid(sign * w * x)) * x for x in _REAL) / 2
+    w = w + sign * _RATE * (push - _sigmoid(sign * w * place) * place)
+    d_fake = _sigmoid(w * place)
+    slope = d_fake if saturating else 1 - d_fake
+    g_loss = math.log(1 - d_fake) if saturating else -math.log(d_fake)
+    return w, place + _RATE * slope * w, d_loss, g_loss
+
+
+def check_gan_round(answer: Callable[..., tuple[float, float]]) -> None:
+    """Follow two rounds by hand; then let the answer learn a normal distribution that is known."""
+    w, place = 0.4, 1.0
+    generator, discriminator = _Place(place), _Slope(w)
+    optimizers = [torch.optim.SGD(x.parameters(), _RATE) for x in (generator, discriminator)]
+    real = torch.tensor(_REAL)[:, None]
+    for number in (1, 2):
+        generator.noise.clear()
+        losses = answer(generator, discriminator, *optimizers, real.clone())
+        if not isinstance(losses, tuple | list) or len(losses) != 2:
+            raise Wrong("return two numbers: the loss of D and the loss of G")
+        found = [x.item() for x in (discriminator.w, generator.place)]
+        _name_round(found, w, place, number)
+        _name_noise(generator.noise, len(real))
+        w, place, *expected = _round_by_hand(w, place)
+        for loss, right, who in zip(losses, expected, "DG", strict=True):
+            if isinstance(loss, Tensor) and loss.requires_grad:
+                raise Wrong(f"the loss of {who} still has its graph: return loss.item()")
+            if not close(expect_number(loss, f"the loss of {who}"), right):
+                raise Wrong(
+                    f"both steps are right, but in round {number} the loss of {who} is "
+                    f"{right:.4f} before its step; yours is {float(loss):.4g}"
+                )
+    _let_it_learn(answer)
+
+
+def _name_round(found: list[float], w: float, place: float, number: int) -> None:
+    """Raise `Wrong` unless w and the place are as they must be after this round."""
+    new_w, new_place, *_ = _round_by_hand(w, place)
+    if close(found, [new_w, new_place]):
+        return
+    if number == 2:
+        raise Wrong(
+            "the first round is right and the second is not: gradients of the round before are "
+            "left over. Each optimizer needs zero_grad() before its backward()"
+        )
+    d, g = found
+    if close(found, [w, place]):
+        raise Wrong("no weight has moved: each player needs backward() and step()")
+    if close(d, w):
+        raise Wrong("D has not moved: its step is missing")
+    if close(d, _round_by_hand(w, place, flipped=True)[0]):
+        raise Wrong("D learns the wrong way round: real must be near 1, fake near 0")
+    if not close(d, new_w):
+        raise Wrong(
+            f"after a round D's weight should be {new_w:.4f}, but is {d:.4g}. D takes one step, on "
+            "real and fake; G's step must not move it"
+        )
+    if close(g, place):
+        raise Wrong("G has not moved: its step is missing, or its fakes are detached there, too")
+    if close(g, place + _RATE * (1 - _sigmoid(w * place)) * w):
+        raise Wrong("G learns from the old D: let D take its step first")
+    if close(g, _round_by_hand(w, place, saturating=True)[1]):
+        raise Wrong("G learns with the minimax loss log(1 − D); asked for is −log D")
+    if close(g, new_place - _RATE * _sigmoid(w * place) * w):
+        raise Wrong("D's loss has left a gradient in G: detach the fakes in D's half")
+    if g < place:
+        raise Wrong("G goes down the slope of D: its loss must fall when D(G(z)) rises")
+    raise Wrong(
+        f"after a round G's weight should be {new_place:.4f}, but is {g:.4g}: one step, with the "
+        "gradient of the mean of −log D(G(z))"
+    )
+
+
+def _name_noise(noise: list[Tensor], batch: int) -> None:
+    """Raise `Wrong` unless each step had noise of its own, of the right shape."""
+    for given in noise:
+        expect_tensor(given, (batch, _Place.noise_size), "the noise, (batch, noise_size),")
+    if any(torch.equal(one, two) for one, two in pairwise(noise)):
+        raise Wrong("both steps use the same noise: draw new noise for G")
+    if len(noise) == 1:
+        raise Wrong("both steps use the same fakes: make new ones for G")
+
+
+def _let_it_learn(answer: Callable[..., tuple[float, float]]) -> None:
+    """Let an answer play 250 rounds against real numbers with mean 2 and standard deviation ½."""
+    torch.manual_seed(0)
+    generator, discriminator = _Line(), PointDiscriminator(width=16, size=1)
+    optimizers = [
+        torch.optim.Adam(x.parameters(), 0.02, betas=(0.5, 0.99))
+        for x in (generator, discriminator)
+    ]
+    rng, late = torch.Generator().manual_seed(0), []
+    for number in range(250):
+        real = 2 + 0.5 * torch.randn(128, 1, generator=rng)
+        answer(generator, discriminator, *optimizers, real)
+        if number >= 200:
+            late.append((generator.mean.item(), abs(generator.std.item())))
+    mean, std = (sum(numbers) / len(late) for numbers in zip(*late, strict=True))
+    if not (abs(mean - 2) <= 0.2 and abs(std - 0.5) <= 0.25):
+        raise Wrong(
+            "two rounds are right, but 250 of them do not learn numbers with mean 2 and standard "
+            f"deviation 0.5: they end at {mean:.2f} and {std:.2f}"
         )
 
 
@@ -301,6 +490,26 @@ def cases_non_saturating_loss(rng: torch.Generator) -> Iterator[Case]:
         yield Case(stage, ((scale * normal(rng, batch)).requires_grad_(),))
 
 
+def cases_gan_round(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pairs of small networks, which a round must leave as the solution does."""
+
+    def players(noise_size: int, width: int, batch: int, seed: int) -> tuple:
+        own = torch.Generator().manual_seed(seed)
+        generator = perceptron(own, noise_size, 4, width)
+        generator.noise_size = noise_size
+        discriminator = nn.Sequential(perceptron(own, width, 4, 1), nn.Flatten(0))
+        steps = [torch.optim.Adam(x.parameters(), 0.01) for x in (generator, discriminator)]
+        return generator, discriminator, *steps, normal(own, batch, width)
+
+    for stage, *sizes in (
+        ("other networks", 2, 2, 6),
+        ("other networks", 5, 3, 4),
+        ("a batch of 1", 1, 2, 1),
+    ):
+        seed = int(whole(rng, 10**6))
+        yield Case(stage, partial(players, *sizes, seed))
+
+
 def cases_count_modes(rng: torch.Generator) -> Iterator[Case]:
     """Draw points about a few centres; some lie exactly at the radius."""
     for stage, modes, points, least in (
@@ -369,6 +578,23 @@ EXERCISES = (
     ),
     Exercise(
         "04.4",
+        check_gan_round,
+        (
+            "Two halves, D's and G's. Each: noise, fakes, the loss, zero_grad(), backward(), "
+            "step() of one optimizer.",
+            "In D's half no gradient may reach G: generator(noise).detach(). In G's half the "
+            "gradient goes through D, but only g_optimizer takes a step.",
+            "D's half; G's is shorter, with generator_loss(discriminator(generator(noise))):\n"
+            "d_loss = discriminator_loss(discriminator(real), discriminator(fake))",
+        ),
+        gan_round,
+        "it has learnt a distribution whose mean and spread nobody wrote down",
+        cases=cases_gan_round,
+        why="D's fakes are detached, so its step leaves G alone; G's step goes through the new D, "
+        "and zero_grad clears what it leaves there",
+    ),
+    Exercise(
+        "04.5",
         check_count_modes,
         (
             "torch.cdist(points, centres) has shape (points, centres). Each point belongs to its "
@@ -383,7 +609,7 @@ EXERCISES = (
         why="each point belongs to its nearest centre alone, so no point counts twice",
     ),
     Exercise(
-        "04.5",
+        "04.6",
         check_r1,
         (
             "You need the gradient with respect to the input: real.detach().requires_grad_(True).",
