@@ -138,7 +138,7 @@ def test_other_arguments_take_the_whole_solution():
 
 
 def test_a_cell_without_the_stub_is_named():
-    with pytest.raises(NotebookError, match=r"06\.5 does not define my_r1 once"):
+    with pytest.raises(NotebookError, match=r"06\.3 does not define my_r1 once"):
         fill("x = 1")
 
 
