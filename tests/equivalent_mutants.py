@@ -224,6 +224,25 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "real = real.clone().requires_grad_()",
         ],
     },
+    "mended_round": {
+        "True is the default": [
+            "at_real = real.clone().requires_grad_()",
+        ],
+        "there is one gradient": [
+            "slope = torch.autograd.grad(discriminator(at_real).sum(), at_real, create_graph=True)[-1]",
+        ],
+        "what step 1 leaves in the generator's gradients is cleared before step 2 uses them": [
+            "fake = generator(noise)",
+            "fake = detached(generator(noise)).detach()",
+        ],
+        "each optimizer has all weights of its network, and no others": [
+            "discriminator.zero_grad()",
+            "generator.zero_grad()",
+        ],
+        "the same numbers": [
+            "loss = softplus(-discriminator(at_real)).mean() + softplus(discriminator(fake)).mean()",
+        ],
+    },
     "chase": {
         "a tensor's entries are as good as numbers, and a list as a tensor": [
             "for reward in rewards:",

@@ -4,6 +4,7 @@ import math
 
 import torch
 from exercise_cases import exercise_tests
+from torch import nn
 
 from dqngan_lib.exercises.notebook_05 import EXERCISES
 from dqngan_lib.metrics.distributions import entropy
@@ -157,12 +158,96 @@ def _walk_with_math(a, b, t):
     )
 
 
+# Exercise 05.5 ------------------------------------------------------------------------------------
+
+
+def _generator(noise_size, planes, **changed):
+    """Build the generator with some of its layers changed; None leaves a layer out."""
+    half = planes // 2
+    layers = {
+        "linear": nn.Linear(noise_size, planes * 49),
+        "shape": nn.Unflatten(1, (planes, 7, 7)),
+        "norm_1": nn.BatchNorm2d(planes),
+        "bend_1": nn.ReLU(),
+        "double_1": nn.ConvTranspose2d(planes, half, 4, 2, 1),
+        "norm_2": nn.BatchNorm2d(half),
+        "bend_2": nn.ReLU(),
+        "double_2": nn.ConvTranspose2d(half, 1, 4, 2, 1),
+        "end": nn.Sigmoid(),
+    }
+    return nn.Sequential(*(layer for layer in (layers | changed).values() if layer is not None))
+
+
+def _bend_first(n, p):
+    first, second = (nn.Sequential(nn.ReLU(), nn.BatchNorm2d(size)) for size in (p, p // 2))
+    return _generator(n, p, norm_1=first, bend_1=None, norm_2=second, bend_2=None)
+
+
+class _Frozen(nn.Module):
+    def __init__(self, n, p):
+        super().__init__()
+        self.layers = _generator(n, p)
+
+    def forward(self, noise):
+        with torch.no_grad():
+            return self.layers(noise)
+
+
+GENERATOR_WRONG = {
+    "sigmoid at the end is missing": lambda n, p: _generator(n, p, end=None),
+    "a tanh ends in": lambda n, p: _generator(n, p, end=nn.Tanh()),
+    "a ReLU at the end": lambda n, p: _generator(n, p, end=nn.ReLU()),
+    "ReLUs are missing": lambda n, p: _generator(n, p, bend_1=None, bend_2=None),
+    "LeakyReLUs": lambda n, p: _generator(n, p, bend_1=nn.LeakyReLU(0.2), bend_2=nn.LeakyReLU(0.2)),
+    "ReLU comes before the norm": _bend_first,
+    "but has (4, 1, 32, 32)": lambda n, p: _generator(
+        n, p, double_1=nn.ConvTranspose2d(p, p // 2, 4, 2, 0)
+    ),
+    "batch norm of the 14 × 14 planes": lambda n, p: _generator(n, p, norm_2=None),
+    "batch norm of the 7 × 7 planes": lambda n, p: _generator(n, p, norm_1=None),
+    "the linear layer": lambda n, p: _generator(5, 6),
+    "the last transposed convolution": lambda n, p: _generator(
+        n, p, double_2=nn.ConvTranspose2d(p // 2, 1, 2, 2)
+    ),
+    "the first transposed convolution": lambda n, p: _generator(
+        n,
+        p,
+        double_1=nn.ConvTranspose2d(p, p, 4, 2, 1),
+        norm_2=nn.BatchNorm2d(p),
+        double_2=nn.ConvTranspose2d(p, 1, 4, 2, 1),
+    ),
+    "paints another picture": lambda n, p: _generator(n, p, bend_1=None),
+    "asked for are 5": lambda n, p: _generator(n, p, end=nn.Sequential(nn.PReLU(), nn.Sigmoid())),
+    "this is a class": lambda n, p: _Frozen,
+    "no gradient comes through": _Frozen,
+    "is a Tensor": lambda n, p: torch.rand(4, 1, 28, 28),
+    "is a NoneType": lambda n, p: print(end=""),
+}
+
+
+class _ByHand(nn.Module):
+    """The generator with its layers made in another order, and functions for the rest."""
+
+    def __init__(self, n, p):
+        super().__init__()
+        self.last = nn.ConvTranspose2d(p // 2, 1, 4, stride=2, padding=1)
+        self.first = nn.ConvTranspose2d(p, p // 2, 4, stride=2, padding=1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(p // 2), nn.BatchNorm2d(p)])
+        self.start = nn.Linear(n, 49 * p)
+
+    def forward(self, noise):
+        planes = self.start(noise).reshape(len(noise), -1, 7, 7)
+        planes = self.first(self.norms[1](planes).clamp(min=0))
+        return 1 / (1 + (-self.last(self.norms[0](planes).relu())).exp())
+
+
 WRONG = {
     "05.1": FRECHET_WRONG,
     "05.2": ENTROPY_WRONG,
     "05.3": NEAREST_WRONG,
     "05.4": PROJECTION_WRONG,
-    "05.5": WALK_WRONG,
+    "05.6": WALK_WRONG,
+    "05.5": GENERATOR_WRONG,
 }
 RIGHT = {
     "05.1": (
@@ -178,7 +263,8 @@ RIGHT = {
         lambda f, y, p, e: ((p + e[y]) * f).sum(1),
         lambda f, y, p, e: torch.einsum("bd,bd->b", p + e[y], f),
     ),
-    "05.5": (_walk_by_turning, _walk_with_math),
+    "05.6": (_walk_by_turning, _walk_with_math),
+    "05.5": (_ByHand, _generator),
 }
 
 TestExercises05 = exercise_tests(EXERCISES, WRONG, RIGHT)

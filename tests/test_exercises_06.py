@@ -6,6 +6,7 @@ import torch
 from exercise_cases import exercise_tests
 from torch.func import grad, vmap
 from torch.nn import functional
+from torch.nn.functional import softplus
 
 from dqngan_lib.exercises.notebook_06 import EXERCISES
 
@@ -45,7 +46,7 @@ def _equal_by_loop(x, y):
 
 EQUAL_RIGHT = (_equal_by_loop, lambda x, y: functional.l1_loss(x.msort(), y.msort()))
 
-# Exercise 06.2 ------------------------------------------------------------------------------------
+# Exercise 06.5 ------------------------------------------------------------------------------------
 
 
 def _area(x, p, y, q, *, power=1.0, width=True, inside=True):
@@ -111,7 +112,7 @@ def _by_moving(x, p, y, q):
     return cost
 
 
-# Exercise 06.3 ------------------------------------------------------------------------------------
+# Exercise 06.6 ------------------------------------------------------------------------------------
 
 
 def _unit(v):
@@ -188,7 +189,7 @@ def _by_gram(weight, start, steps):
     return (weight.T @ u).norm()
 
 
-# Exercises 06.4 and 06.5 --------------------------------------------------------------------------
+# Exercises 06.2 and 06.3 --------------------------------------------------------------------------
 
 
 def _slopes(critic, x, *, create_graph=True, mean=False):
@@ -311,19 +312,133 @@ def _r1_by_func(critic, real):
     return 0.5 * _slopes_by_func(critic, real).square().sum(1).mean()
 
 
+# Exercise 06.4 ------------------------------------------------------------------------------------
+
+
+def _round(
+    *, leak=False, saturating=False, idle=False, weight=1.0, clear=(True, True), norm=False,
+    early=False, stay=(), double=False, mean=False,
+):  # fmt: skip
+    """Return a round with some of its pieces changed."""
+
+    def play(generator, discriminator, g_optimizer, d_optimizer, real, noise):
+        fake = generator(noise) if leak else generator(noise).detach()
+        at_real = real.clone().requires_grad_()
+        outputs = discriminator(at_real)
+        (slope,) = torch.autograd.grad(
+            outputs.mean() if mean else outputs.sum(), at_real, create_graph=not idle
+        )
+        squares = slope.flatten(1).square().sum(1)
+        penalty = weight * 0.5 * (squares.sqrt() if norm else squares).mean()
+        loss = softplus(-discriminator(real)).mean() + softplus(discriminator(fake)).mean()
+
+        def learn():
+            if clear[0]:
+                d_optimizer.zero_grad()
+            ((loss / 2 if double else loss) + penalty).backward()
+            if "discriminator" not in stay:
+                d_optimizer.step()
+
+        def follow():
+            logits = discriminator(generator(noise))
+            pull = -softplus(logits) if saturating else softplus(-logits)
+            if clear[1] and not leak:
+                g_optimizer.zero_grad()
+            pull.mean().backward()
+            if "generator" not in stay:
+                g_optimizer.step()
+            if clear[1] and leak:
+                g_optimizer.zero_grad()
+
+        for part in (follow, learn) if early else (learn, follow):
+            part()
+
+    return play
+
+
+def _frozen_for_ever(generator, discriminator, g_optimizer, d_optimizer, real, noise):
+    _round()(generator, discriminator, g_optimizer, d_optimizer, real, noise)
+    discriminator.requires_grad_(False)
+
+
+def _push_of_the_mean(generator, discriminator, g_optimizer, d_optimizer, real, noise):
+    _round(stay=("generator",))(generator, discriminator, g_optimizer, d_optimizer, real, noise)
+    g_optimizer.zero_grad()
+    softplus(-discriminator(generator(noise))).sum().backward()
+    g_optimizer.step()
+
+
+ROUND_WRONG = {
+    "2 of 3 mended. the penalty ✓; the loss ✓; the update mixes": _round(leak=True),
+    "2 of 3 mended. the penalty ✓; the loss does not push": _round(saturating=True),
+    "2 of 3 mended. the penalty is added, and nothing is held": _round(idle=True),
+    "0 of 3 mended": _round(leak=True, saturating=True, idle=True),
+    "1 of 3 mended. the penalty ✓": _round(leak=True, saturating=True),
+    "becomes 1.668, as without a penalty. With λ = 1 it must become 0.918; the loss ✓; the update m"
+    "ixes": _round(leak=True, idle=True),
+    "must push hardest there, by 0.8175; the update ✓": _round(saturating=True, idle=True),
+    "yours becomes 1.593": _round(weight=0.1),
+    "mean *squared* slope": _round(norm=True),
+    "own loss is not what it was": _round(double=True),
+    "as it was before step 1": _round(early=True),
+    "the discriminator has not moved": _round(stay=("discriminator",)),
+    "the generator has not moved": _round(stay=("generator",)),
+    "nothing else may be in its step": _push_of_the_mean,
+    "do gradients of older rounds": _round(clear=(False, False)),
+    "does not require grad": _frozen_for_ever,
+}
+
+
+def _round_in_turn(generator, discriminator, g_optimizer, d_optimizer, real, noise):
+    """Make the fakes once, and freeze the discriminator while the generator learns."""
+    fakes = generator(noise)
+    inputs = real.detach().clone().requires_grad_()
+    outputs = discriminator(inputs)
+    slope = torch.autograd.grad(outputs, inputs, torch.ones_like(outputs), create_graph=True)[0]
+    loss = (
+        functional.softplus(-outputs).mean()
+        + functional.softplus(discriminator(fakes.detach())).mean()
+    )
+    d_optimizer.zero_grad()
+    (loss + slope.pow(2).sum() / (2 * len(real))).backward()
+    d_optimizer.step()
+    discriminator.requires_grad_(False)
+    g_optimizer.zero_grad()
+    (-functional.logsigmoid(discriminator(fakes))).mean().backward()
+    g_optimizer.step()
+    discriminator.requires_grad_(True)
+
+
+def _round_by_grad(generator, discriminator, g_optimizer, d_optimizer, real, noise):
+    """Take the fakes with their graph, and ask for the gradients of one network at a time."""
+    weights = list(discriminator.parameters())
+    loss = softplus(-discriminator(real)).mean() + softplus(discriminator(generator(noise))).mean()
+    loss = loss + _half_square(_slopes(discriminator, real))
+    for weight, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+        weight.grad = slope
+    d_optimizer.step()
+    weights = list(generator.parameters())
+    loss = softplus(-discriminator(generator(noise))).mean()
+    for weight, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+        weight.grad = slope
+    g_optimizer.step()
+
+
 WRONG = {
     "06.1": EQUAL_WRONG,
-    "06.2": WEIGHTED_WRONG,
-    "06.3": SPECTRAL_WRONG,
-    "06.4": PENALTY_WRONG,
-    "06.5": R1_WRONG,
+    "06.5": WEIGHTED_WRONG,
+    "06.6": SPECTRAL_WRONG,
+    "06.2": PENALTY_WRONG,
+    "06.3": R1_WRONG,
+    "06.4": ROUND_WRONG,
 }
 RIGHT = {
     "06.1": EQUAL_RIGHT,
-    "06.2": (_by_integral, _by_moving),
-    "06.3": (_by_length, _by_gram),
-    "06.4": (_penalty_by_loop, lambda c, r, f, s: _penalty(c, _between(r, f, s)), _penalty_by_func),
-    "06.5": (_r1_by_loop, _r1_by_ones, _r1_by_func),
+    "06.5": (_by_integral, _by_moving),
+    "06.6": (_by_length, _by_gram),
+    "06.2": (_penalty_by_loop, lambda c, r, f, s: _penalty(c, _between(r, f, s)), _penalty_by_func),
+    "06.3": (_r1_by_loop, _r1_by_ones, _r1_by_func),
+    "06.4": (_round_in_turn, _round_by_grad, _round()),
 }
 
 TestExercises06 = exercise_tests(EXERCISES, WRONG, RIGHT)

@@ -401,7 +401,7 @@ FRESH = {
         logit_first_class: "has features (1, 2) and label 2",
         logit_all_features: "sum over the features of each picture",
     },
-    "05.5": {point_normalised: "keep their length", point_degrees: "in radians"},
+    "05.6": {point_normalised: "keep their length", point_degrees: "in radians"},
     "09.1": {
         patches_by_sum: "compares the ink of patches",
         patches_one_hot: "must have shape (5,), but has (5, 4)",

@@ -112,7 +112,7 @@ def test_one_light_notebook_runs_to_its_end_when_it_should(tmp_path):
 STUB = 'def my_r1(critic, real):\n    """Say more."""\n    ...'
 
 
-def fill(source, name="my_r1", exercise="06.5", known=frozenset()):
+def fill(source, name="my_r1", exercise="06.3", known=frozenset()):
     return fill_in(source, name, exercise, set(known))
 
 
@@ -138,7 +138,7 @@ def test_other_arguments_take_the_whole_solution():
 
 
 def test_a_cell_without_the_stub_is_named():
-    with pytest.raises(NotebookError, match=r"06\.5 does not define my_r1 once"):
+    with pytest.raises(NotebookError, match=r"06\.3 does not define my_r1 once"):
         fill("x = 1")
 
 

@@ -1,10 +1,11 @@
-"""Exercises of notebook 05: the pieces of the scores, of the condition and of a walk."""
+"""Exercises of notebook 05: the pieces of the scores, of the condition, of a walk; a generator."""
 
 import math
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from dqngan_lib.exercises.base import (
     Case,
@@ -14,6 +15,7 @@ from dqngan_lib.exercises.base import (
     expect_number,
     expect_tensor,
     flags,
+    name_mistake,
     normal,
     uniform,
     whole,
@@ -277,6 +279,120 @@ def check_spherical_point(answer: Callable[[Tensor, Tensor, float], Tensor]) -> 
         raise Wrong("the walk from a vector to itself must stay there")
 
 
+def my_generator(noise_size: int, planes: int) -> nn.Module:
+    """Return a linear layer and two transposed convolutions, each behind a norm and ReLU."""
+    return nn.Sequential(
+        nn.Linear(noise_size, planes * 7 * 7),
+        nn.Unflatten(1, (planes, 7, 7)),
+        nn.BatchNorm2d(planes),
+        nn.ReLU(),
+        nn.ConvTranspose2d(planes, planes // 2, kernel_size=4, stride=2, padding=1),
+        nn.BatchNorm2d(planes // 2),
+        nn.ReLU(),
+        nn.ConvTranspose2d(planes // 2, 1, kernel_size=4, stride=2, padding=1),
+        nn.Sigmoid(),
+    )
+
+
+def check_my_generator(answer: Callable[[int, int], nn.Module]) -> None:
+    """Put known weights into the layers, and paint the same pictures with functions alone."""
+    for noise_size, planes in ((5, 6), (3, 4)):
+        network = answer(noise_size, planes)
+        if isinstance(network, type):
+            raise Wrong("this is a class: return a network made of it, with brackets behind")
+        if not isinstance(network, nn.Module):
+            raise Wrong(
+                "the network must be an nn.Module, for instance an nn.Sequential of layers; yours "
+                f"is a {type(network).__name__}"
+            )
+        rng = torch.Generator().manual_seed(0)
+        noise = 2 * torch.randn(4, noise_size, generator=rng)
+        weights = _known_weights(network, noise_size, planes, rng)
+        pictures = expect_tensor(network(noise.clone()), (4, 1, 28, 28), "the pictures of 4 noises")
+        if not pictures.requires_grad:
+            raise Wrong("no gradient comes through: stay with layers, without no_grad or detach")
+        with torch.no_grad():
+            given = network(noise.clone())
+            if not close(given, _painted(noise, weights)):
+                name_mistake(
+                    given,
+                    {what: _painted(noise, weights, **ways) for what, ways in MISPAINTED.items()},
+                    "all layers are there, but with known weights your network paints another "
+                    "picture: the order is linear, norm, ReLU, double, norm, ReLU, double, sigmoid",
+                )
+
+
+MISPAINTED = {
+    "the sigmoid at the end is missing: pixels must lie in [0, 1]": {"end": lambda x: x},
+    "a tanh ends in [−1, 1]: pixels must lie in [0, 1]": {"end": torch.tanh},
+    "a ReLU at the end leaves pixels above 1, and no slope where it is 0": {"end": torch.relu},
+    "the ReLUs are missing: without them the network is nearly linear": {"bend": lambda x: x},
+    "these are LeakyReLUs; asked for are ReLUs": {"bend": lambda x: functional.leaky_relu(x, 0.2)},
+    "ReLU comes before the norm: asked for is the norm first": {"bend_first": True},
+}
+"""Usual slips in the order and choice of what has no weights, for `_painted`."""
+
+
+def _known_weights(
+    network: nn.Module, noise_size: int, planes: int, rng: torch.Generator
+) -> list[tuple[Tensor, Tensor]]:
+    """Draw weight and bias of each layer, as the network would use them; write them into it.
+
+    Raises:
+        Wrong: A layer is missing, or one has another size.
+    """
+    wanted = (
+        (nn.Linear, (planes * 49, noise_size), "the linear layer"),
+        (nn.BatchNorm2d, (planes,), "the batch norm of the 7 × 7 planes"),
+        (nn.ConvTranspose2d, (planes, planes // 2, 4, 4), "the first transposed convolution"),
+        (nn.BatchNorm2d, (planes // 2,), "the batch norm of the 14 × 14 planes"),
+        (nn.ConvTranspose2d, (planes // 2, 1, 4, 4), "the last transposed convolution"),
+    )
+    layers = [m for m in network.modules() if getattr(m, "weight", None) is not None]
+    drawn = []
+    for kind, shape, name in wanted:
+        fitting = [m for m in layers if isinstance(m, kind) and tuple(m.weight.shape) == shape]
+        if not fitting:
+            sizes = [tuple(m.weight.shape) for m in layers if isinstance(m, kind)]
+            raise Wrong(
+                f"with noise_size {noise_size} and {planes} planes {name} has a weight of shape "
+                f"{shape}; your layers of that kind have {sizes or 'none: there are none'}"
+            )
+        layer = fitting[0]
+        weight = torch.randn(shape, generator=rng) * (0.3 if len(shape) > 1 else 1)
+        bias = torch.zeros(shape[0] if len(shape) < 4 else shape[1])
+        if layer.bias is not None:
+            bias.normal_(generator=rng)
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+            if layer.bias is not None:
+                layer.bias.copy_(bias)
+        drawn.append((weight, bias))
+    if len(layers) > len(wanted):
+        raise Wrong(f"your network has {len(layers)} layers with weights; asked for are 5")
+    return drawn
+
+
+def _painted(
+    noise: Tensor,
+    weights: list[tuple[Tensor, Tensor]],
+    bend: Callable[[Tensor], Tensor] = torch.relu,
+    end: Callable[[Tensor], Tensor] = torch.sigmoid,
+    bend_first: bool = False,
+) -> Tensor:
+    """Return the pictures that a generator with these weights paints, norms by the batch."""
+    linear, norm_1, double_1, norm_2, double_2 = weights
+
+    def ready(planes: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:
+        planes = bend(planes) if bend_first else planes
+        planes = functional.batch_norm(planes, None, None, *norm, training=True)
+        return planes if bend_first else bend(planes)
+
+    planes = functional.linear(noise, *linear).unflatten(1, (-1, 7, 7))
+    planes = functional.conv_transpose2d(ready(planes, norm_1), *double_1, stride=2, padding=1)
+    return end(functional.conv_transpose2d(ready(planes, norm_2), *double_2, stride=2, padding=1))
+
+
 # Random inputs, on which an answer must agree with the solution -----------------------------------
 
 
@@ -418,6 +534,23 @@ EXERCISES = (
     ),
     Exercise(
         "05.5",
+        check_my_generator,
+        (
+            "Go through the table of section 1 from top to bottom; `nn.Sequential` holds the "
+            "layers in their order.",
+            "The sizes come from the arguments: the linear layer has `planes * 7 * 7` outputs, and "
+            "`nn.Unflatten(1, (planes, 7, 7))` makes planes of them.",
+            "`nn.BatchNorm2d(planes)` and `nn.ReLU()` stand before each transposed convolution, "
+            "`nn.Sigmoid()` at the end.",
+            "Each doubling has kernel 4, stride 2 and padding 1. The first is:\n"
+            "nn.ConvTranspose2d(planes, planes // 2, kernel_size=4, stride=2, padding=1)",
+        ),
+        my_generator,
+        "with the same weights it paints the same pictures as ours",
+        why="7 doubles to 14 and 14 to 28, while the planes become fewer",
+    ),
+    Exercise(
+        "05.6",
         check_spherical_point,
         (
             "Let θ be the angle between the two: cos θ = a·b / (|a| |b|).",

@@ -1,10 +1,13 @@
-"""Exercises of notebook 06: earth moving, and what holds a critic."""
+"""Exercises of notebook 06: earth moving, what holds a critic, and a sick GAN."""
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from dqngan_lib.exercises.base import (
     Case,
@@ -323,6 +326,159 @@ def check_spectral_norm(answer: Callable[..., float]) -> None:
         raise Wrong(f"for a matrix of shape (3, 2) the answer is 6.708, yours is {given:.4g}")
 
 
+def mended_round(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    generator_optimizer: torch.optim.Optimizer,
+    discriminator_optimizer: torch.optim.Optimizer,
+    real: Tensor,
+    noise: Tensor,
+) -> None:
+    """Let the discriminator learn, held by R1 with λ = 1, and then the generator."""
+    # 1. The discriminator learns. The fakes are cut off: its step must not reach the generator.
+    fake = generator(noise).detach()
+    at_real = real.clone().requires_grad_(True)
+    slope = torch.autograd.grad(discriminator(at_real).sum(), at_real, create_graph=True)[0]
+    penalty = 0.5 * slope.flatten(1).square().sum(1).mean()
+    loss = softplus(-discriminator(real)).mean() + softplus(discriminator(fake)).mean()
+    discriminator_optimizer.zero_grad()
+    (loss + penalty).backward()
+    discriminator_optimizer.step()
+    # 2. The generator learns from the discriminator as it is now, with the non-saturating loss.
+    loss = softplus(-discriminator(generator(noise))).mean()
+    generator_optimizer.zero_grad()
+    loss.backward()
+    generator_optimizer.step()
+
+
+class _Shift(nn.Module):
+    """The generator x̃ = z + θ: one weight, which says where the fakes are."""
+
+    def __init__(self, place: float) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.tensor(place))
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return noise + self.place
+
+
+class _Line(nn.Module):
+    """The discriminator l(x) = w x + b, with slope w everywhere."""
+
+    def __init__(self, slope: float, bias: float) -> None:
+        super().__init__()
+        self.slope, self.bias = (nn.Parameter(torch.tensor(v)) for v in (slope, bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.slope * x + self.bias).squeeze(1)
+
+
+def check_mended_round(answer: Callable[..., None]) -> None:
+    """Measure each of the three faults on a pair of three numbers, then let the pair play."""
+    rate, slope, bias, place = 0.5, 1.5, -1.0, -2.0
+    x, z = [1.0, 2.0, 0.5], [0.5, -1.0, 0.25]
+    pair = _Shift(place), _Line(slope, bias)
+    optimizers = [torch.optim.SGD(network.parameters(), rate) for network in pair]
+    answer(*pair, *optimizers, torch.tensor(x).unsqueeze(1), torch.tensor(z).unsqueeze(1))
+    new_slope, new_bias, new_place = (
+        v.item() for v in (pair[1].slope, pair[1].bias, pair[0].place)
+    )
+    if (new_slope, new_bias) == (slope, bias):
+        raise Wrong("the discriminator has not moved: step 1 is not part of the disease")
+    if new_place == place:
+        raise Wrong("the generator has not moved: step 2 is not part of the disease")
+    # By hand: D's loss falls along σ(−l) x on real and −σ(l) x̃ on fakes; R1 is w²/2.
+    on_real = [_sigmoid(-(slope * a + bias)) for a in x]
+    on_fake = [_sigmoid(slope * (a + place) + bias) for a in z]
+    fakes = [a + place for a in z]
+    if not close(new_bias, bias + rate * (_mean(on_real) - _mean(on_fake)), 1e-3):
+        raise Wrong(
+            "the discriminator's own loss is not what it was, or its step: in the sick round the "
+            "terms of real and fake were healthy, with the sum of two means"
+        )
+    free = rate * (_mean_product(on_real, x) - _mean_product(on_fake, fakes))
+    held = free - rate * slope
+    pulls, idle = (close(new_slope - slope, move, 1e-3) for move in (held, free))
+    if not (pulls or idle):
+        raise Wrong(
+            f"λ = 1: our discriminator's slope {slope} should become {slope + held:.3f}, yours "
+            f"becomes {new_slope:.3f}. R1 is half the mean *squared* slope at the real inputs"
+        )
+    now = [_sigmoid(new_slope * a + new_bias) for a in fakes]
+    steep = rate * new_slope * _mean([1 - share for share in now])  # the loss −log D
+    flat = rate * new_slope * _mean(now)  # the loss log(1 − D)
+    leak = rate * slope * _mean(on_fake)  # what D's own loss would do to the generator
+    moved = new_place - place
+    ways = {(True, True): steep, (True, False): steep - leak, (False, True): flat}
+    ways[False, False] = flat - leak
+    found = next((way for way, move in ways.items() if close(moved, move, 1e-3)), None)
+    if found is None:
+        early = [close(moved, rate * slope * _mean(s), 1e-3) for s in (_opposite(on_fake), on_fake)]
+        raise Wrong(
+            "the generator has learnt from the discriminator as it was before step 1"
+            if any(early)
+            else f"the generator should move by {steep:.4f}, and moves by {moved:.4f}. Its loss is "
+            "the mean of log(1 + e^(−l)) over the fakes, and nothing else may be in its step"
+        )
+    if not (pulls and all(found)):
+        raise Wrong(_diagnosis(pulls, *found, slope + free, slope + held, flat, steep, leak))
+    _play(answer)
+
+
+def _diagnosis(
+    pulls: bool, pushes: bool, apart: bool, idle: float, held: float, flat: float, steep: float,
+    leak: float,
+) -> str:  # fmt: skip
+    """Say which of the three faults are mended, and what was measured of the others."""
+    said = [
+        "the penalty ✓"
+        if pulls
+        else f"the penalty is added, and nothing is held: our discriminator's slope of 1.5 becomes "
+        f"{idle:.3f}, as without a penalty. With λ = 1 it must become {held:.3f}",
+        "the loss ✓"
+        if pushes
+        else f"the loss does not push: our discriminator sees through all fakes, and the "
+        f"generator's loss moves it by {flat:.4f}. It must push hardest there, by {steep:.4f}",
+        "the update ✓"
+        if apart
+        else f"the update mixes two losses: a part of the generator's step, {-leak:.4f}, makes the "
+        "*discriminator's* loss smaller",
+    ]
+    return f"{pulls + pushes + apart} of 3 mended. " + "; ".join(said)
+
+
+def _play(answer: Callable[..., None]) -> None:
+    """Let a pair of single numbers play 40 rounds: with R1 it comes to rest where the real are."""
+    pair = _Shift(2.0), _Line(0.5, 0.0)
+    optimizers = [torch.optim.SGD(network.parameters(), 1.0) for network in pair]
+    real = torch.zeros(2, 1)
+    for _ in range(40):
+        answer(*pair, *optimizers, real, torch.zeros(2, 1))
+    place = pair[0].place.item()
+    if not abs(place) < 0.02:
+        raise Wrong(
+            "each of the three is mended in a single round. But in a game of 40 rounds, real "
+            f"points at 0, the fakes end at {place:.3g}: do gradients of older rounds stay in a "
+            "sum? Or is a network left frozen?"
+        )
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _mean_product(values: list[float], others: list[float]) -> float:
+    return _mean([a * b for a, b in zip(values, others, strict=True)])
+
+
+def _opposite(shares: list[float]) -> list[float]:
+    return [1 - share for share in shares]
+
+
 # Random inputs, on which an answer must agree with the solution -----------------------------------
 
 
@@ -400,6 +556,33 @@ def cases_r1(rng: torch.Generator) -> Iterator[Case]:
         yield Case(stage, (_critic(rng, math.prod(shape[1:])), normal(rng, *shape)), 1e-3)
 
 
+def cases_mended_round(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pairs for points and for pictures, optimizers of two kinds, and batches of 1."""
+    for stage, batch, shape, kind in (
+        ("other points", 5, (3,), torch.optim.SGD),
+        ("Adam", 4, (2,), torch.optim.Adam),
+        ("pictures", 3, (2, 3, 2), torch.optim.SGD),
+        ("a batch of 1", 1, (1, 2, 2), torch.optim.SGD),
+    ):
+        size = math.prod(shape)
+        generator = nn.Sequential(perceptron(rng, 2, 4, size), nn.Unflatten(1, shape))
+        pair = generator, _critic(rng, size)
+        real, noise = normal(rng, batch, *shape), normal(rng, batch, 2)
+        yield Case(stage, partial(_ready, pair, kind, real, noise))
+
+
+def _ready(
+    pair: tuple[nn.Module, nn.Module],
+    kind: type[torch.optim.Optimizer],
+    real: Tensor,
+    noise: Tensor,
+) -> tuple:
+    """Return a copy of a pair with optimizers of its own, and the batch."""
+    mine = deepcopy(pair)
+    optimizers = [kind(network.parameters(), lr=0.1) for network in mine]
+    return *mine, *optimizers, real.clone(), noise.clone()
+
+
 EXERCISES = (
     Exercise(
         "06.1",
@@ -416,37 +599,6 @@ EXERCISES = (
     ),
     Exercise(
         "06.2",
-        check_wasserstein_weighted,
-        (
-            "W₁ is the area between F_p and F_q. Both are steps that change at the points alone.",
-            "Put all points on one line, sorted; p counts up at x, q counts down at y.",
-            "places, order = torch.cat([x, y]).sort(); F_p − F_q after each place is "
-            "torch.cat([p, -q])[order].cumsum(0).",
-            "Multiply |F_p − F_q| after each place but the last by the gap:\n"
-            "(difference[:-1].abs() * places.diff()).sum().item()",
-        ),
-        wasserstein_weighted,
-        "this is all that `dqngan_lib.gan.wasserstein.wasserstein_1d` does",
-        cases=cases_wasserstein_weighted,
-        why="across each gap the mass |F_p − F_q| must be carried, as far as the gap is long",
-    ),
-    Exercise(
-        "06.3",
-        check_spectral_norm,
-        (
-            "A stretches most along its first right singular vector v. Which vector does AᵀA turn "
-            "towards v?",
-            "In each step: u ← A v, divided by its length; v ← Aᵀ u, divided by its length.",
-            "At the end the stretch is:\n(u @ (weight @ v)).item()",
-        ),
-        greatest_stretch,
-        "one such step per update is what spectral norm usually costs",
-        cases=cases_greatest_stretch,
-        why="each step multiplies v by AᵀA, which makes the direction of the greatest stretch "
-        "grow fastest",
-    ),
-    Exercise(
-        "06.4",
         check_gradient_penalty,
         (
             "Between: x̂ = share · real + (1 − share) · fake, one share a pair. Reshape share to "
@@ -463,10 +615,10 @@ EXERCISES = (
         "critic to learn from",
     ),
     Exercise(
-        "06.5",
+        "06.3",
         check_r1,
         (
-            "Start as in exercise 06.4, but at the real inputs themselves.",
+            "Start as in exercise 06.2, but at the real inputs themselves.",
             "Half of the squared norm: the sum of squares over the numbers of an input.",
             "With create_graph=True before:\n0.5 * gradient.flatten(1).square().sum(1).mean()",
         ),
@@ -474,5 +626,59 @@ EXERCISES = (
         "where the data are, the discriminator is pulled flat",
         cases=cases_r1,
         why="each input has its own gradient, and the graph is kept for the critic to learn from",
+    ),
+    Exercise(
+        "06.4",
+        check_mended_round,
+        (
+            "Three silent faults, one each in the penalty, in the generator's loss, and in what "
+            "its update is made of. Print numbers: the slope at real inputs, the logits of fakes, "
+            "the generator's gradients before step 2.",
+            "The penalty: does it carry a gradient for the discriminator's weights? Exercise 06.3 "
+            "had the same trap.",
+            "The loss: with fakes that are seen through, how long is the gradient of "
+            "log(1 − D), and of −log D? Notebook 04 compared them.",
+            "The update: step 1 runs backward through the fakes, too. What does it leave in the "
+            "generator's `.grad`?",
+            "create_graph=True in the penalty; softplus(-logits).mean() as the generator's loss; "
+            "and fakes that are cut off in step 1:\n"
+            "fake = generator(noise).detach()",
+        ),
+        mended_round,
+        "3 of 3 mended, and the game of 40 rounds comes to rest where the real points are",
+        cases=cases_mended_round,
+        why="the penalty keeps its graph, the loss pushes hardest where the generator is worst, "
+        "and each network's step follows its own loss alone",
+    ),
+    Exercise(
+        "06.5",
+        check_wasserstein_weighted,
+        (
+            "W₁ is the area between F_p and F_q. Both are steps that change at the points alone.",
+            "Put all points on one line, sorted; p counts up at x, q counts down at y.",
+            "places, order = torch.cat([x, y]).sort(); F_p − F_q after each place is "
+            "torch.cat([p, -q])[order].cumsum(0).",
+            "Multiply |F_p − F_q| after each place but the last by the gap:\n"
+            "(difference[:-1].abs() * places.diff()).sum().item()",
+        ),
+        wasserstein_weighted,
+        "this is all that `dqngan_lib.gan.wasserstein.wasserstein_1d` does",
+        cases=cases_wasserstein_weighted,
+        why="across each gap the mass |F_p − F_q| must be carried, as far as the gap is long",
+    ),
+    Exercise(
+        "06.6",
+        check_spectral_norm,
+        (
+            "A stretches most along its first right singular vector v. Which vector does AᵀA turn "
+            "towards v?",
+            "In each step: u ← A v, divided by its length; v ← Aᵀ u, divided by its length.",
+            "At the end the stretch is:\n(u @ (weight @ v)).item()",
+        ),
+        greatest_stretch,
+        "one such step per update is what spectral norm usually costs",
+        cases=cases_greatest_stretch,
+        why="each step multiplies v by AᵀA, which makes the direction of the greatest stretch "
+        "grow fastest",
     ),
 )
