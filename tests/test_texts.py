@@ -9,7 +9,7 @@ from nbformat.v4 import new_markdown_cell
 from tests.small_notebooks import small_notebook
 from tools import lint
 from tools.lint import asked, words
-from tools.notebooks import NOTEBOOKS, course_notebooks, number_of, read
+from tools.notebooks import NOTEBOOKS, course_notebooks, read
 
 SHORT = "<details><summary>Why {}?</summary>\n\nBecause.\n\n</details>"
 
