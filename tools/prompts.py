@@ -131,8 +131,8 @@ def needed(cells: Sequence[Cell], targets: set[int]) -> list[int]:
         needs: set[str] = set()
         touches: set[str] = set()
         for statement in (statement for statement in statements if statement.cell == number):
-            needs |= statement.needs - binds - _looped(statement.node)
-            touches |= statement.touches | set(_changed_by_calls(statement.node)) - modules
+            needs |= statement.needs - binds - _set_first(statement.node)
+            touches |= statement.touches | set(_changed_by_calls(statement.node, modules))
             binds |= statement.binds
         beginning = "seed_everything(" in cells[number].source and "import" in cells[number].source
         exercise = cells[number].exercise is not None
@@ -142,26 +142,58 @@ def needed(cells: Sequence[Cell], targets: set[int]) -> list[int]:
     return sorted(chosen)
 
 
-def _looped(node: ast.AST) -> set[str]:
-    """Return the names that a loop sets before its body reads them."""
-    target = node.target if isinstance(node, ast.For) else ast.Tuple([])
-    return {name.id for name in ast.walk(target) if isinstance(name, ast.Name)}
+class _Order(ast.NodeVisitor):
+    """Notes of each name whether a statement reads or sets it first, functions' insides apart."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, type] = {}
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.first.setdefault(node.id, type(node.ctx))
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        for part in (node.value, *node.targets):  # what is on the right comes first
+            self.visit(part)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        for name in ast.walk(node):
+            if isinstance(name, ast.Name):
+                self.first.setdefault(name.id, ast.Load)
+
+    def visit_For(self, node: ast.For) -> None:
+        for part in (node.iter, node.target, *node.body, *node.orelse):
+            self.visit(part)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self.first.setdefault(node.name, ast.Store)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        """Leave it: it runs later, if at all."""
 
 
-def _changed_by_calls(node: ast.AST) -> Iterator[str]:
+def _set_first(node: ast.AST) -> set[str]:
+    """Return the names that a statement sets before it reads them."""
+    order = _Order()
+    order.visit(node)
+    return {name for name, context in order.first.items() if context is ast.Store}
+
+
+def _changed_by_calls(node: ast.AST, modules: set[str]) -> Iterator[str]:
     """Yield the names that a call whose value nobody takes may change."""
     for expression in ast.walk(node):
         if not (isinstance(expression, ast.Expr) and isinstance(expression.value, ast.Call)):
             continue
         call = expression.value
         name = getattr(call.func, "id", None) or getattr(call.func, "attr", None)
-        if name in SPEAKING:
-            continue
         root = call.func
         while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
             root = root.func if isinstance(root, ast.Call) else root.value
-        if isinstance(root, ast.Name) and isinstance(call.func, ast.Attribute):
-            yield root.id
+        own = root.id if isinstance(root, ast.Name) else ""
+        method = isinstance(call.func, ast.Attribute)
+        if name in SPEAKING or (method and own in modules):
+            continue
+        if method and own:
+            yield own
         yield from (a.id for a in call.args if isinstance(a, ast.Name))
 
 
