@@ -41,7 +41,7 @@ MAX_WORDS = 150
 QUESTIONS = range(3, 7)
 """How many questions a notebook asks at its end."""
 WAITING: frozenset[str] = frozenset({"01", "02", "03", "04", "05", "06", "09", "10", "12"})
-"""Notebooks that do not have to keep these two rules yet."""
+"""Notebooks that do not have to keep these two rules yet, nor that of `tools/prompts.toml`."""
 IGNORE_OUTPUT = "nbval-ignore-output"
 TAGS = {"exercise", "raises-exception", "gallery", "readme", IGNORE_OUTPUT, FOLDED_TAG}
 """Tags in use. Others are typing errors, or would make nbval skip the cell."""

@@ -241,7 +241,10 @@ def main(arguments: list[str] | None = None) -> int:
         os.chdir(NOTEBOOKS)
         for prompt in (p for p in chosen if p.change and (options.all or not p.long)):
             started = time.perf_counter()
-            wrong = attempt(prompt)
+            try:
+                wrong = attempt(prompt)
+            except NotebookError as error:  # the others can still be tried
+                wrong = str(error)
             trouble += bool(wrong)
             took = time.perf_counter() - started
             mark = "FAILED" if wrong else "ok    "
