@@ -330,14 +330,19 @@ def test_a_light_bundle_runs_to_its_end_where_there_is_nothing_else(python, tmp_
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_bundle_differs_in_its_first_cell_and_note_alone(path, tmp_path):
     before, after = read(path), bundle(path)
+    texts = [cell for cell in after.cells if cell.cell_type == "markdown"]
+    pictures = {name for cell in texts for name in cell.pop("attachments", {})}
     for cell in before.cells[1:]:
+        for name in pictures:
+            for folder in ("gallery", "../docs"):
+                cell.source = cell.source.replace(f"]({folder}/{name})", f"](attachment:{name})")
         cell.source = without_links(cell.source.replace("](../", "](dqngan-course/"))
     cells = list(zip(before.cells, after.cells, strict=True))
     assert [old for old, new in cells if old != new] == [
         before.cells[0],
         next(cell for cell in before.cells if cell.cell_type == "code"),
     ]
-    write(tmp_path / path.name, after)
+    write(tmp_path / path.name, bundle(path))
     assert (tmp_path / path.name).stat().st_size < MAX_BYTES
     assert after.cells[0].source.splitlines()[0] == before.cells[0].source.splitlines()[0]
     packed = next(cell.source for cell in after.cells if cell.cell_type == "code")
@@ -354,14 +359,13 @@ def test_a_bundle_has_all_that_the_notebook_reads(tmp_path):
         ]
         assert {f"benchmarks/results/{table}" for table in tables} <= names
         read_there = " ".join(code_cells(path)[1:])
-        other = [p for p in ("notebooks", "tests", "tools") if f'folder / "{p}"' in read_there]
-        assert other == (["notebooks"] if number_of(path) == "00" else [])
+        assert [p for p in ("notebooks", "tests", "tools") if f'folder / "{p}"' in read_there] == []
         painters = {name for name in PAINTERS if f"dqngan_lib/weights/{name}" in names}
         assert painters <= {name for name, number in PAINTERS.items() if number == number_of(path)}
         assert "trained import" not in read_there or painters, "it has nothing to load"
 
 
-@pytest.mark.parametrize("path", PATHS[1:], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_links_to_the_package_lead_somewhere_in_a_bundle(path):
     text = "\n".join(cell.source for cell in bundle(path).cells if cell.cell_type == "markdown")
     links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if ":" not in link]
@@ -377,8 +381,26 @@ def test_pictures_of_the_text_are_inside_a_bundle():
     assert inside == (NOTEBOOKS / "gallery" / name).read_bytes()
 
 
+def test_pictures_that_lead_to_notebooks_only_show_in_a_bundle():
+    """The other notebooks are not there; the pictures and films are, and nothing else is lost."""
+    first = PATHS[0]
+    cells = [cell for cell in bundle(first).cells if cell.cell_type == "markdown"]
+    text = "\n".join(cell.source for cell in cells)
+    shown = [n.name for n in NOTEBOOKS.glob("gallery/*.png") if n.stem[:2] not in ("10", "14")]
+    attached = {name for cell in cells for name in cell.get("attachments", {})}
+    assert attached == {*shown, "10_painting_agent.gif", "14_art.webp"}
+    assert set(re.findall(r"\]\(attachment:([^)]+)\)", text)) == attached
+    assert "ipynb" not in text
+    assert all(
+        kind == f"image/{Path(name).suffix[1:]}"
+        for cell in cells
+        for name, content in cell.get("attachments", {}).items()
+        for kind in content
+    )
+
+
 def test_a_bundle_unpacks_what_was_packed():
-    source = bundle(PATHS[0]).cells[1].source
+    source = next(c.source for c in bundle(PATHS[0]).cells if c.cell_type == "code")
     packed = base64.b64decode(source.split('"""')[1])
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         assert archive.testzip() is None
@@ -428,14 +450,15 @@ def test_badges_come_and_go_without_a_trace(tmp_path, capsys):
     shutil.copytree(NOTEBOOKS / "gallery", tmp_path / "gallery")
     before, alone = path.read_bytes(), lint(path)  # away from its folder some links lead nowhere
     assert main([str(path), "--badges", "ana/dqn-gan", "--branch", "autumn"]) == 0
-    title, first = (read(path).cells[i].source for i in (0, 1))
+    first = next(cell.source for cell in read(path).cells if cell.cell_type == "code")
+    title = read(path).cells[0].source
     address = f"colab.research.google.com/github/ana/dqn-gan/blob/autumn/notebooks/{path.name}"
     assert title.splitlines()[2].endswith(f"({'https://' + address})")
     assert first == first_cell("ana/dqn-gan", "autumn")
     assert lint(path) == alone
     assert main([str(path), "--badges", "bo/course"]) == 0
     assert read(path).cells[0].source.count("Open in Colab") == 1
-    assert "ana" not in "".join(cell.source for cell in read(path).cells[:2])
+    assert "ana" not in "".join(cell.source for cell in read(path).cells)
     assert main([str(path), "--no-badges"]) == 0
     assert path.read_bytes() == before
 

@@ -6,6 +6,8 @@ import pytest
 
 from tools import teaching
 from tools.cells import courses
+from tools.lint import QUESTIONS
+from tools.notebooks import read
 from tools.teaching import (
     GUIDE,
     PLANS,
@@ -15,6 +17,7 @@ from tools.teaching import (
     lessons,
     mistakes,
     plan_block,
+    question_block,
 )
 
 TEXT = GUIDE.read_text(encoding="utf-8")
@@ -32,14 +35,29 @@ def test_the_tables_are_up_to_date():
 
 
 @pytest.mark.parametrize("number", lessons())
-def test_every_notebook_has_its_exercises_and_three_questions_with_answers(number):
+def test_every_notebook_has_its_exercises_and_questions_with_answers(number):
     section = SECTIONS[number]
     assert f"<!-- exercises {number} -->" in section
     exercises = [name for name, *_ in lessons()[number].exercises]
     assert exercises == list(courses()[number].names)
     assert re.findall(r"^\| ((?:\d\d|[A-Z])\.\d+) ", section, re.MULTILINE) == exercises
     questions = re.findall(r"^\d\. \*\*.+\*\* .{40,}", section, re.MULTILINE)
-    assert len(questions) == len(re.findall(r"^\d\. ", section, re.MULTILINE)) == 3
+    assert len(questions) == len(re.findall(r"^\d\. ", section, re.MULTILINE))
+    assert len(questions) in QUESTIONS
+    assert f"<!-- questions {number} -->" in section
+
+
+def test_questions_are_those_that_the_notebook_asks():
+    (path,) = teaching.NOTEBOOKS.glob("07_*.ipynb")
+    block = question_block("07", "").splitlines()
+    assert len(block) == sum(c.source.count("<summary>") for c in read(path).cells)
+    assert block[0].startswith("1. **The generator's weights are the same to the last bit")
+    assert "ipynb" not in "".join(block)
+
+
+def test_what_stands_there_stays_where_a_notebook_asks_nothing(monkeypatch):
+    monkeypatch.setattr(teaching, "asked", lambda notebook: "")
+    assert question_block("07", "\n1. **Old?** Answer.\n\n") == "1. **Old?** Answer."
 
 
 def test_the_plans_name_each_notebook_once():

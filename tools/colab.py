@@ -75,8 +75,8 @@ LINK, LINK_IN_BUNDLE = "](../", "](dqngan-course/"
 PAINTERS = {"patch_painter.pt": "09", "digit_painter.pt": "10", "photo_painter.pt": "14"}
 """Weights of a trained network, and the one notebook whose bundle has them: nothing reads them, but
 a reader may take them there instead of training."""
-PICTURE = re.compile(r"\]\(gallery/([\w.-]+\.png)\)")
-"""Where a text shows a picture that is stored beside the notebooks."""
+PICTURE = re.compile(r"\]\(((?:gallery|\.\./docs)/[\w-]+\.(?:png|gif|webp))\)")
+"""Where a text shows a picture or a film that is stored beside the notebooks, or in docs/."""
 BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
 ADDRESS = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -161,8 +161,8 @@ def bundle(path: Path) -> NotebookNode:
     fold(cell)  # nobody wants to see three megabytes of letters
     for text in notebook.cells:
         if text.cell_type == "markdown":
-            text.source = without_links(text.source.replace(LINK, LINK_IN_BUNDLE))
             _attach_pictures(text, path.parent)
+            text.source = without_links(text.source.replace(LINK, LINK_IN_BUNDLE))
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{NOTE}\n{BADGE.sub('', rest)}"
     return notebook
@@ -170,24 +170,27 @@ def bundle(path: Path) -> NotebookNode:
 
 def _attach_pictures(cell: NotebookNode, folder: Path) -> None:
     """Put the pictures that a text shows into its cell, where they need no file beside it."""
-    for name in PICTURE.findall(cell.source):
-        content = base64.b64encode((folder / "gallery" / name).read_bytes()).decode()
-        cell.setdefault("attachments", {})[name] = {"image/png": content}
-    cell.source = PICTURE.sub(r"](attachment:\1)", cell.source)
+    for place in PICTURE.findall(cell.source):
+        file = folder / place
+        content = base64.b64encode(file.read_bytes()).decode()
+        kind = f"image/{file.suffix[1:]}"
+        cell.setdefault("attachments", {})[file.name] = {kind: content}
+    cell.source = PICTURE.sub(lambda m: f"](attachment:{Path(m[1]).name})", cell.source)
 
 
 def files_for(path: Path) -> list[Path]:
     """Return what a notebook needs beside installed packages: code, weights, data and tables.
 
     Args:
-        path: The notebook. Its number tells which tables it reads; 00 shows pictures of all.
+        path: The notebook. Its number tells which tables it reads; 00 leads to pages for all.
     """
     number = number_of(path)
     patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*"]
     patterns += ["LICENSE", "docs/glossary.md"]
     patterns.append(f"benchmarks/results/{number}_*.csv")
-    if number == "00":  # the gallery, and the figure of who wins
-        patterns += ["notebooks/gallery/*.png", "benchmarks/results/08_smear.csv"]
+    if number == "00":  # the figure of who wins, and the pages to which it leads
+        patterns += ["benchmarks/results/08_smear.csv", "docs/part_*.md"]
+        patterns += ["docs/symptoms.md", "docs/measured.md"]
     found = [file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()]
     return sorted(
         file

@@ -26,6 +26,8 @@ SET = re.compile(rf"\[({KIND}{NUMBER}(?:\.\d)?)\]\({TARGET}\)")
 """A link between notebooks as this tool sets it."""
 ADDRESS = re.compile(r"\[((?:arXiv|doi)\s+[^\]]+)\]\(https://(?:arxiv\.org/abs|doi\.org)/[^\s]+\)")
 """A link to a paper as this tool sets it; brackets in a DOI are written as %28 and %29."""
+PICTURED = re.compile(rf"\[(!\[[^\]]*\]\([^)\s]+\))\]\({NUMBER}_\w+\.ipynb\)")
+"""A picture that leads to a notebook."""
 PROTECTED = re.compile(
     r"^(```|~~~).*?^\1|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$|!?\[[^\]]*\]\([^)]*\)|^#+ [^\n]*$",
     re.MULTILINE | re.DOTALL,
@@ -83,7 +85,7 @@ def _paper(match: re.Match[str]) -> str:
 
 def without_links(source: str) -> str:
     """Return a text without the links to other notebooks, for where these are not at hand."""
-    source = NAVIGATION.sub("", source)
+    source = PICTURED.sub(r"\1", NAVIGATION.sub("", source))
     return SET.sub(lambda match: match[0] if "(#" in match[0] else match[1], source)
 
 

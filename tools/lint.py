@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from tools.colab import is_first_cell
 from tools.formulas import faults
 from tools.hints import missing
-from tools.links import set_links
+from tools.links import NAVIGATION, set_links
 from tools.notebooks import (
     EXERCISE,
     FOLDED,
@@ -30,11 +30,18 @@ from tools.notebooks import (
     NotebookError,
     find,
     first_line,
+    number_of,
     read,
 )
 
 MAX_BYTES = 500_000
 MAX_LINES = 25
+MAX_WORDS = 150
+"""Of a text cell, as `words` counts them."""
+QUESTIONS = range(3, 7)
+"""How many questions a notebook asks at its end."""
+WAITING: frozenset[str] = frozenset({"01", "02", "03", "04", "05", "06", "09", "10", "12"})
+"""Notebooks that do not have to keep these two rules yet, nor that of `tools/prompts.toml`."""
 IGNORE_OUTPUT = "nbval-ignore-output"
 TAGS = {"exercise", "raises-exception", "gallery", "readme", IGNORE_OUTPUT, FOLDED_TAG}
 """Tags in use. Others are typing errors, or would make nbval skip the cell."""
@@ -81,6 +88,8 @@ def lint(path: Path) -> list[str]:
         return [str(error)]
     problems = [*_size(path), *_images_exist(path, notebook), *_links_lead(path, notebook)]
     problems += _links_set(path, notebook)
+    if path.parent == NOTEBOOKS and number_of(path) not in WAITING:
+        problems += [*_short_texts(notebook), *_questions(notebook)]
     for rule in (
         _whole,
         _ids,
@@ -158,6 +167,55 @@ def _references_lead(notebook: NotebookNode) -> Iterator[Problem]:
         for entry in re.findall(r"^- .*\n?(?: +\S.*\n?)*", references, re.MULTILINE):
             if "](http" not in entry:
                 yield index, f"a reference has no address: {first_line(entry)}"
+
+
+def words(source: str) -> int:
+    """Return how many words of a text cell a reader reads at a stretch.
+
+    Pictures, code, addresses, the line that leads to the neighbours and lists of references do
+    not count; each piece of a formula does.
+    """
+    text = _CODE_FENCE.sub("", NAVIGATION.sub("", source))
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)|<[^>]*>", " ", text)
+    text = re.sub(r"^- .*\n?(?:^ +\S.*\n?)*", _unless_reference, text, flags=re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return sum(any(c.isalnum() for c in word) for word in text.split())
+
+
+def _unless_reference(entry: re.Match[str]) -> str:
+    return "" if "](http" in entry[0] else entry[0]
+
+
+def _short_texts(notebook: NotebookNode) -> Iterator[Problem]:
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown" and words(cell.source) > MAX_WORDS:
+            yield index, f"{words(cell.source)} words, over the limit of {MAX_WORDS}: split it"
+
+
+ASKED_FORM = "<details><summary>…?</summary>\n\n…\n\n</details>"
+ASKED = re.compile(
+    r"<details><summary>([^\n]+[?.])</summary>\n\n((?:(?!</?details>).)+?)\n\n</details>",
+    re.DOTALL,
+)
+"""A question that opens, and its answer."""
+
+
+def asked(notebook: NotebookNode) -> str:
+    """Return the section *Ask yourself*, "" where there is none."""
+    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    _, _, after = text.partition("## Ask yourself\n")
+    return re.split(r"^## ", after, maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
+def _questions(notebook: NotebookNode) -> Iterator[Problem]:
+    section = asked(notebook)
+    found = ASKED.findall(section)
+    if not section:
+        yield None, "there is no section `## Ask yourself`"
+    elif section.count("<details>") != len(found):
+        yield None, f"a question is not of the form {ASKED_FORM!r}"
+    elif len(found) not in QUESTIONS:
+        yield None, f"{len(found)} questions under *Ask yourself*; three to six are wanted"
 
 
 def _whole(notebook: NotebookNode) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """Fill in the tables of docs/teaching.md: `python -m tools.teaching`; a test holds them in step.
 
-Times come from the README's map, exercises and their minutes from the notebooks, and the usual
-mistakes from the wrong answers in `tests/test_exercises_NN.py`, as the checks name them.
+Times come from the README's map, exercises and their minutes from the notebooks, the usual
+mistakes from the wrong answers in `tests/test_exercises_NN.py`, as the checks name them, and the
+questions from the notebooks' *Ask yourself*.
 """
 
 import functools
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dqngan_lib.exercises import judge
+from tools.links import without_links
+from tools.lint import ASKED, asked
 from tools.notebooks import NOTEBOOKS, NUMBER, ROOT, read, write_whole
 from tools.start import start
 from tools.stated import stated
@@ -40,7 +43,7 @@ MISTAKES = 3
 ROW = re.compile(
     rf"^\| \[({NUMBER}) ([^\]]+)\]\([^)]*\) \| [^|]* \| (\d+) \+ ([\d.]+) \|", re.MULTILINE
 )
-BLOCK = re.compile(r"<!-- (exercises|plan) ([\w ]+) -->\n.*?<!-- /\1 -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- (exercises|plan|questions) ([\w ]+) -->\n(.*?)<!-- /\1 -->", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,21 @@ def _plain(message: str) -> str:
     return sentence.replace("|", r"\|").replace("*", r"\*").replace("<", "&lt;").rstrip(".")
 
 
+def question_block(number: str, before: str) -> str:
+    """Return the questions that a notebook asks at its end, with their answers.
+
+    Args:
+        number: The notebook's.
+        before: What stands for a notebook that asks none.
+    """
+    (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
+    found = ASKED.findall(asked(read(path)))
+    lines = [
+        f"{n}. **{one}** {' '.join(answer.split())}" for n, (one, answer) in enumerate(found, 1)
+    ]
+    return without_links("\n".join(lines)) or before.strip()
+
+
 def plan_block(name: str, known: dict[str, Lesson]) -> str:
     """Return the table of a plan: notebooks of each part, and hours for reading and exercises."""
     lines = [
@@ -137,10 +155,12 @@ def filled(text: str) -> str:
     known = lessons()
 
     def block(match: re.Match) -> str:
-        kind, name = match.groups()
-        inside = (
-            plan_block(name, known) if kind == "plan" else exercise_block(name, known.get(name))
-        )
+        kind, name, before = match.groups()
+        inside = {
+            "plan": lambda: plan_block(name, known),
+            "exercises": lambda: exercise_block(name, known.get(name)),
+            "questions": lambda: question_block(name, before),
+        }[kind]()
         return f"<!-- {kind} {name} -->\n\n{inside}\n\n<!-- /{kind} -->"
 
     return BLOCK.sub(block, text)

@@ -1,4 +1,4 @@
-"""Exercises: `check` an answer, ask for a `hint`, read the `solution`.
+"""Exercises: `check` an answer, ask for a `hint`, read the `solution`, see your `progress`.
 
 `check` never raises and never stops Run All: it says *not attempted*, *right*, or *wrong* with
 the mistake named. With the environment variable `COURSE_STRICT=1` it raises unless the answer
@@ -26,6 +26,7 @@ from dqngan_lib.exercises.base import (
     stages_of,
     written,
 )
+from dqngan_lib.exercises.record import note, progress  # noqa: F401
 from dqngan_lib.exercises.words import explained, show_code, standalone
 
 _hints_shown: dict[str, list[str]] = {}
@@ -155,7 +156,7 @@ def _where(error: BaseException, answer: Callable[..., Any]) -> str:
 
 
 def check(name: str, answer: Callable[..., Any]) -> None:
-    """Print whether an answer is right and, if not, what is wrong with it.
+    """Print whether an answer is right and, if not, what is wrong with it; note it for `progress`.
 
     Args:
         name: The exercise, such as "02.1".
@@ -177,6 +178,7 @@ def check(name: str, answer: Callable[..., Any]) -> None:
     if os.environ.get("COURSE_STRICT") == "1" and verdict != "right":
         raise AssertionError(text)
     say(text)
+    note(exercise.name, verdict)
 
 
 def yours(name: str) -> Callable[..., Any]:
