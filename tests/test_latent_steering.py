@@ -183,7 +183,7 @@ def test_a_short_training_beats_trying_by_chance():
     settings = DQNSettings(discount=0.5, learning_rate=2e-3)
     agent = WishDQN(QNetwork(SIZE + 14, len(moves), (64,)), settings, 0)
     training = TrainSettings(
-        steps=6_400, capacity=6_400, batch_size=64, learn_after=200, evaluate_every=6_400
+        steps=3_200, capacity=3_200, batch_size=64, learn_after=200, evaluate_every=3_200
     )
     envs = LatentWalk(32, Drawer(), Reader(), moves)
     train_dqn(agent, envs, lambda agent: 0.0, training)

@@ -5,12 +5,18 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from dqngan_lib.applications.pixels.exemplars import FILLS, OBSERVED, SHEET, Filling
+from dqngan_lib.applications.pixels.exemplars import (
+    FILLS,
+    OBSERVED,
+    SHEET,
+    Filling,
+    fill_hole,
+)
 from dqngan_lib.applications.pixels.photographs import photo_holes
-from dqngan_lib.course.arguments import require
+from dqngan_lib.course.arguments import whole
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.networks import QNetwork
-from dqngan_lib.dqn.training import TrainSettings, train_dqn
+from dqngan_lib.dqn.replay import Batch
 from dqngan_lib.environments.base import TorchVectorEnv
 
 REWARD_SCALE = 10.0
@@ -47,13 +53,17 @@ class PracticeWorld(TorchVectorEnv):
         """The one of `FILLS` that would have earned most in practice so far: a rival."""
         return FILLS[int(self.earned.argmax())]
 
+    def worth(self) -> Tensor:
+        """Return what each of `FILLS` would earn at the next place of each hole, `(n, 5)`."""
+        return torch.stack([rewards(filling, self.picture) for filling in self.fillings])
+
     def _begin(self, rows: Tensor) -> None:
         for row in rows.nonzero().flatten().tolist():
             (hole,) = photo_holes(1, self.rng, self.unknown)
             self.fillings[row] = Filling(self.picture, hole, self.unknown)
 
     def _move(self, action: Tensor) -> tuple[Tensor, Tensor]:
-        worth = torch.stack([rewards(filling, self.picture) for filling in self.fillings])
+        worth = self.worth()
         self.earned += worth.sum(0)
         for filling, fill in zip(self.fillings, action.tolist(), strict=True):
             filling.paste(fill)
@@ -77,40 +87,66 @@ def rewards(filling: Filling, original: Tensor) -> Tensor:
     return (REWARD_SCALE * (errors[SHEET] - errors) / whole).clamp(min=WORST_REWARD)
 
 
-PRACTICE = TrainSettings(
-    steps=640,
-    capacity=640,
-    batch_size=64,
-    learn_after=160,
-    updates_per_step=8,
-    epsilon_fraction=0.6,
-    epsilon_end=0.1,
-    learning_rate_end=0.0,
-    evaluate_every=640,
-)
-"""How long an agent practises on a photograph."""
+PRACTICE_STEPS = 320
+"""Patches that are pasted in practice on one photograph."""
+
+_FEW = 30.0
+"""What an observation is divided by. So the weights count for little beside the bias of each fill
+until much practice speaks for them: 320 patches are few."""
 
 
 def practise(
-    picture: Tensor,
-    unknown: Tensor,
-    training: TrainSettings = PRACTICE,
-    *,
-    discount: float = 0.9,
-    seed: int = 0,
+    picture: Tensor, unknown: Tensor, *, steps: int = PRACTICE_STEPS, seed: int = 0
 ) -> tuple[DQN, PracticeWorld]:
     """Let a new agent practise on a photograph; return it, and the world it practised in.
+
+    In practice the answer is known, so each place tells what all five fills would have earned, and
+    all five Q-values learn from it. γ is 0: the reward compares with the sheet, and what can be
+    earned later depends little on which of the five is pasted now.
 
     Args:
         picture: float `(3, height, width)` in [0, 1].
         unknown: bool `(height, width)`, true where the photograph is to be mended afterwards.
-        training: How long.
-        discount: γ.
+        steps: Patches that are pasted in practice, at least 8.
         seed: Seed of the weights, the practice holes and the ε-greedy actions.
     """
+    whole("steps", steps, 8)
     torch.manual_seed(seed)
-    network = QNetwork(OBSERVED, len(FILLS), hidden=(32, 32), dueling=True)
-    settings = DQNSettings(discount=discount, backup="double", target_rate=0.05, huber_delta=1.0)
-    agent, world = DQN(network, settings, seed), PracticeWorld(8, picture, unknown)
-    train_dqn(agent, world, lambda agent: 0.0, training, seed=seed)
+    network = QNetwork(OBSERVED, len(FILLS), hidden=(), scale=[_FEW] * OBSERVED)
+    agent = DQN(network, DQNSettings(discount=0.0, learning_rate=5e-3), seed)
+    world, rng = PracticeWorld(8, picture, unknown), torch.Generator().manual_seed(seed)
+    seen, _ = world.reset(seed=seed)
+    places, worths = [], []
+    for number in range(steps // 8):
+        places.append(seen)
+        worths.append(world.worth())
+        seen, *_ = world.step(agent.act(seen, epsilon=max(1 - 2 * number / (steps // 8), 0.1)))
+        for _ in range(16):
+            rows = torch.randint(len(places) * 8, (32,), generator=rng)
+            agent.update(_for_every_fill(torch.cat(places)[rows], torch.cat(worths)[rows]))
     return agent, world
+
+
+def _for_every_fill(seen: Tensor, worth: Tensor) -> Batch:
+    """Return a batch in which every one of `FILLS` was pasted at each place."""
+    seen, count = seen.repeat_interleave(len(FILLS), 0), worth.numel()
+    return {
+        "observation": seen,
+        "action": torch.arange(len(FILLS)).repeat(len(worth)),
+        "reward": worth.flatten(),
+        "next_observation": seen,  # not looked at: γ is 0
+        "terminated": torch.ones(count, dtype=torch.bool),
+        "steps": torch.ones(count, dtype=torch.long),
+    }
+
+
+def paint_out(picture: Tensor, hole: Tensor, seed: int = 0) -> list[Tensor]:
+    """Practise on a photograph, then fill its hole; return it before and after each patch.
+
+    Args:
+        picture: float `(3, height, width)` in [0, 1]; what is in the hole is never looked at.
+        hole: bool `(height, width)`.
+        seed: See `practise`.
+    """
+    agent, _ = practise(picture, hole, seed=seed)
+    return fill_hole(agent.act, picture, hole)
