@@ -1,4 +1,4 @@
-"""Holes filled by the pixels' DQN and by CNNs, with and without a discriminator: notebook 12's table.
+"""Holes filled by the pixels' DQN and by CNNs, with a discriminator and without: 12's table.
 
 Run `python benchmarks/12_inpainting.py`, or `python3 course.py study 12`. It writes
 results/12_inpainting.csv.
@@ -48,7 +48,12 @@ CRITIC_WEIGHT = 0.003
 LOOK = 1_000
 """Test digits that are scored."""
 
-VARIANTS = (*(f"λ = {weight:g}" for weight in WEIGHTS), "CNN", "CNN, equal pictures", "CNN, discriminator")
+VARIANTS = (
+    *(f"λ = {weight:g}" for weight in WEIGHTS),
+    "CNN",
+    "CNN, equal pictures",
+    "CNN, discriminator",
+)
 
 HELD_OUT = 500
 """The last training digits: for choices, and for the curves during training."""

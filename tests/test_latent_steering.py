@@ -35,6 +35,7 @@ class Drawer(nn.Module):
     noise_size = SIZE
 
     def forward(self, noise, labels):
+        """Draw."""
         rows = torch.arange(16.0).view(1, 1, 16, 1) - 7.5
         columns = torch.arange(32.0).view(1, 1, 1, 32) - 15.5
         lean, dark = (noise[:, k].view(-1, 1, 1, 1) for k in (0, 1))
@@ -46,6 +47,7 @@ class Reader(nn.Module):
     """Reads every picture as class 3 with the same chance."""
 
     def forward(self, pictures):
+        """Read."""
         return torch.zeros(len(pictures), 10).index_fill(1, torch.tensor([3]), 5.0)
 
 

@@ -1,4 +1,4 @@
-"""An agent practises on the photograph that it will mend: it cuts holes where it knows the answer."""
+"""An agent practises on the photograph that it will mend, by holes to which it knows the answer."""
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class PracticeWorld(TorchVectorEnv):
         return FILLS[int(self.earned.argmax())]
 
     def worth(self) -> Tensor:
-        """Return what each of `FILLS` would earn at the next place of each hole, `(n, 5)`."""
+        """Return what each of `FILLS` would earn at the next place of each hole, `(n, 6)`."""
         return torch.stack([rewards(filling, self.picture) for filling in self.fillings])
 
     def _begin(self, rows: Tensor) -> None:
@@ -75,7 +75,7 @@ class PracticeWorld(TorchVectorEnv):
 
 
 def rewards(filling: Filling, original: Tensor) -> Tensor:
-    """Return what each of `FILLS` would earn at the place that is next, `(5,)`.
+    """Return what each of `FILLS` would earn at the place that is next, `(6,)`.
 
     Args:
         filling: A hole that is not full.
@@ -100,9 +100,9 @@ def practise(
 ) -> tuple[DQN, PracticeWorld]:
     """Let a new agent practise on a photograph; return it, and the world it practised in.
 
-    In practice the answer is known, so each place tells what all five fills would have earned, and
-    all five Q-values learn from it. γ is 0: the reward compares with the sheet, and what can be
-    earned later depends little on which of the five is pasted now.
+    In practice the answer is known, so each place tells what all six fills would have earned, and
+    all six Q-values learn from it. γ is 0: the reward compares with the sheet, and what can be
+    earned later depends little on which of the six is pasted now.
 
     Args:
         picture: float `(3, height, width)` in [0, 1].

@@ -1,7 +1,7 @@
 """Paint an object out of a photograph: holes filled with patches of the same picture.
 
 After Criminisi et al. (2004): at the rim of the hole, look for patches of the picture that agree
-with what is known there, and paste. Here a Q-network says which of five fills is pasted next. The
+with what is known there, and paste. Here a Q-network says which of six fills is pasted next. The
 world that trains it is in `exemplar_world`.
 """
 
@@ -28,9 +28,9 @@ SEARCH = 32
 NEAREST = (1, 5, 20)
 """How many of the best patches are averaged."""
 
-FILLS = ("best patch", "mean of 20", "half patches", "sheet", "sheet and plate")
+FILLS = ("best patch", "mean of 20", "half patches", "sheet", "plate", "sheet and plate")
 """What can be pasted: the patch that agrees best, the mean of the best 20, the mean of that and
-the rubber sheet, the rubber sheet, and the mean of the sheet and the elastic plate."""
+the rubber sheet, the rubber sheet, the elastic plate, and the mean of these two."""
 
 SHEET = FILLS.index("sheet")
 
@@ -148,7 +148,9 @@ class Filling:
         means = torch.stack([nearest[:k].mean(0) for k in NEAREST])
         sheet, plate = self.sheet[:, *self.place], self.plate[:, *self.place]
         best, many = means[0], means[-1]
-        self.fills = torch.stack([best, many, (many + sheet) / 2, sheet, (sheet + plate) / 2])
+        self.fills = torch.stack(
+            [best, many, (many + sheet) / 2, sheet, plate, (sheet + plate) / 2]
+        )
         self.observation = self._observe(here, nearest, distance, means)
 
     def _next_place(self) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from dqngan_lib.course.arguments import require, whole
 PHOTO_SIDE = 256
 """Height and width, after a square is cut out of the middle."""
 
-HOLE_SIZES = (16, 24, 32)
+HOLE_SIZES = (24, 32, 40)
 """Sides of the square holes, each as likely."""
 
 _MARGIN = 16
