@@ -10,9 +10,12 @@ from dqngan_lib.applications.pixels.exemplars import (
     OBSERVED,
     SHEET,
     Filling,
+    always,
+    elastic_plate,
     fill_hole,
+    rubber_sheet,
 )
-from dqngan_lib.applications.pixels.photographs import photo_holes
+from dqngan_lib.applications.pixels.photographs import photo_holes, photo_psnr
 from dqngan_lib.course.arguments import whole
 from dqngan_lib.dqn.agent import DQN, DQNSettings
 from dqngan_lib.dqn.networks import QNetwork
@@ -150,3 +153,31 @@ def paint_out(picture: Tensor, hole: Tensor, seed: int = 0) -> list[Tensor]:
     """
     agent, _ = practise(picture, hole, seed=seed)
     return fill_hole(agent.act, picture, hole)
+
+
+def mend(picture: Tensor, holes: Tensor, seed: int = 0) -> dict[str, list[float]]:
+    """Fill holes in a photograph in five ways; return the PSNR of each hole by each way.
+
+    Args:
+        picture: float `(3, height, width)` in [0, 1].
+        holes: bool `(n, height, width)`, cut all at once before the practice.
+        seed: See `practise`.
+
+    Returns:
+        `biharmonic`, `sheet`, `criminisi` (the best patch, first where an edge runs into the
+        hole), `best_fill` (the one that earned most in practice), and `dqn`.
+    """
+    unknown = holes.any(0)
+    agent, world = practise(picture, unknown, seed=seed)
+    best, copy = always(world.best_fill), always("best patch")
+    ways = {
+        "biharmonic": lambda hole: elastic_plate(picture, hole),
+        "sheet": lambda hole: rubber_sheet(picture, hole),
+        "criminisi": lambda hole: fill_hole(copy, picture, hole, unknown, "edges")[-1],
+        "best_fill": lambda hole: fill_hole(best, picture, hole, unknown)[-1],
+        "dqn": lambda hole: fill_hole(agent.act, picture, hole, unknown)[-1],
+    }
+    return {
+        name: [photo_psnr(way(hole)[None], picture[None], hole[None]).item() for hole in holes]
+        for name, way in ways.items()
+    }
