@@ -49,6 +49,12 @@ PATIENCE = 240_000
 
 
 BY_HAND = {
+    "12_inpainting_and_editing": """
+from dqngan_lib.applications.art.painting_out import PainterOut
+from dqngan_lib.applications.pixels.exemplars import rubber_sheet
+from dqngan_lib.applications.pixels.photographs import photograph
+PainterOut({"rubber sheet": rubber_sheet}, {"coins": photograph("coins")}).show()
+""",
     "13_medical_images": """
 from dqngan_lib.applications.medical.slices import split_slices
 from dqngan_lib.applications.medical.widgets import LesionPainter

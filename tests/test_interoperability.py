@@ -17,8 +17,10 @@ from gymnasium.vector import VectorEnv
 import dqngan_lib
 from dqngan_lib.applications.latent.steering import LatentWalk, noise_moves
 from dqngan_lib.applications.pixels.editor import PixelEditor
+from dqngan_lib.applications.pixels.exemplar_world import PracticeWorld
 from dqngan_lib.applications.pixels.filters import FILLING
 from dqngan_lib.applications.strokes.canvas import CopyCanvas, StrokeCanvas
+from dqngan_lib.applications.strokes.two_stages import load_generator
 from dqngan_lib.course import data
 from dqngan_lib.dqngan.patch_canvas import PatchCanvas
 from dqngan_lib.environments.base import SingleEpisode, TruncationAsTermination
@@ -27,6 +29,7 @@ from dqngan_lib.environments.grid_world import GridWorld
 from dqngan_lib.environments.pendulum import TorquePendulum
 from dqngan_lib.metrics.digits import conditional_accuracy, predicted_classes
 from dqngan_lib.metrics.neighbours import precision_recall
+from dqngan_lib.metrics.scorer import load_scorer
 
 # --- Gymnasium's checker ------------------------------------------------------------------------
 
@@ -54,8 +57,11 @@ WORLDS: dict[str, Callable[[], VectorEnv]] = {
     "copying": lambda: CopyCanvas(1, pictures()),
     "pixels": lambda: edited(masks=False),
     "pixels in a hole": lambda: edited(masks=True),
+    "patches of a photograph": lambda: PracticeWorld(
+        1, normal(3, 96, 96).sigmoid(), torch.zeros(96, 96, dtype=torch.bool)
+    ),
     "latent walk": lambda: LatentWalk(
-        1, lambda noise: noise.log_softmax(1), noise_moves(torch.eye(10), 1.0)
+        1, load_generator(), load_scorer(), noise_moves(torch.eye(64)[:4], 1.0)
     ),
 }
 """Every world of the package, with one episode at a time."""

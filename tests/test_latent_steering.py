@@ -1,47 +1,68 @@
-"""Walks through noise: the world by hand, other classes asked in hindsight, and the rivals."""
+"""Walks through noise: the world by hand, wishes nobody made, and the rivals."""
 
 import pytest
 import torch
 from torch import nn
 
-from dqngan_lib.applications.latent.rivals import (
-    NoiseEncoder,
-    class_means,
-    class_shift,
-    climb,
-    local_search,
-    neighbour_classes,
-    train_encoder,
-)
+from dqngan_lib.applications.latent.rivals import climb, local_search, neighbour_classes
 from dqngan_lib.applications.latent.steering import (
-    AskedDQN,
-    ClassQNetwork,
+    SEEN,
     LatentWalk,
-    all_rewards,
-    class_log_probability,
+    Wish,
+    WishDQN,
+    draw_wishes,
+    guided,
+    ink,
+    looking,
+    measured_in,
     noise_moves,
-    of_class,
     other_classes,
-    steer,
+    other_wish,
+    slant,
     walk_observation,
+    worth,
 )
-from dqngan_lib.dqn.agent import DQN, DQNSettings
+from dqngan_lib.dqn.agent import DQNSettings
+from dqngan_lib.dqn.networks import QNetwork
 from dqngan_lib.dqn.training import TrainSettings, train_dqn
 
-SIZE = 10
+SIZE = 4
 
 
-def log_probability(noise):
-    """Let number k of the noise be the logit of class k."""
-    return noise.log_softmax(1)
+class Drawer(nn.Module):
+    """Draws a line of 16 rows: the first number leans it, the second gives its ink."""
+
+    noise_size = SIZE
+
+    def forward(self, noise, labels):
+        """Draw."""
+        rows = torch.arange(16.0).view(1, 1, 16, 1) - 7.5
+        columns = torch.arange(32.0).view(1, 1, 1, 32) - 15.5
+        lean, dark = (noise[:, k].view(-1, 1, 1, 1) for k in (0, 1))
+        line = torch.exp(-((columns - 0.5 * lean.tanh() * rows) ** 2) / 4)
+        return line * (0.5 + 0.4 * dark.tanh())
 
 
-def world(count=4, steps=3):
-    return LatentWalk(count, log_probability, noise_moves(torch.eye(SIZE), 1.0), steps)
+class Reader(nn.Module):
+    """Reads every picture as class 3 with the same chance."""
+
+    def forward(self, pictures):
+        """Read."""
+        return torch.zeros(len(pictures), 10).index_fill(1, torch.tensor([3]), 5.0)
+
+
+look = looking(Drawer(), Reader())
+moves = noise_moves(torch.eye(SIZE)[:2], 0.5)
 
 
 def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def wishes(count=6, seed=0):
+    noise, _, wish = draw_wishes(Drawer(), count, torch.Generator().manual_seed(seed))
+    # A hand other than the one that the noise writes.
+    return noise, Wish(wish.asked, wish.slant.roll(1), wish.ink.roll(1))
 
 
 def test_other_classes_are_others_and_equally_likely():
@@ -59,177 +80,178 @@ def test_moves_stand_still_or_go_to_and_fro():
     assert moves.tolist() == expected
 
 
+def test_slant_and_ink_of_lines_by_hand():
+    upright, leaning = torch.zeros(2, 1, 9, 9)
+    upright[0, :, 4] = 1.0
+    leaning[0, torch.arange(9), torch.arange(9)] = 0.5  # one column to the right a row down
+    pictures = torch.stack([upright, leaning, leaning.flip(2)])
+    torch.testing.assert_close(slant(pictures), torch.tensor([0.0, 1.0, -1.0]))
+    torch.testing.assert_close(ink(pictures), torch.tensor([9.0, 4.5, 4.5]))
+
+
+def test_worth_by_hand():
+    measured = torch.tensor([[0.0, 0.0, 0.0], [-1.0, 0.1, 0.0], [-1.0, -0.1, -0.2]])
+    sure = torch.tensor(0.95).log().item()
+    torch.testing.assert_close(worth(measured), torch.tensor([sure, -1.5, -2.1]))
+
+
+def test_what_is_measured_is_zero_where_the_wish_is_the_picture():
+    noise, classes, wish = draw_wishes(Drawer(), 5, torch.Generator().manual_seed(1))
+    assert (wish.asked != classes).all()
+    measured = look(noise, wish)
+    torch.testing.assert_close(measured[:, 1:], torch.zeros(5, 2), atol=1e-5, rtol=0)
+    expected = torch.zeros(5, 10).index_fill(1, torch.tensor([3]), 5.0).log_softmax(1)
+    torch.testing.assert_close(measured[:, 0], expected[torch.arange(5), wish.asked])
+    half = Wish(wish.asked, wish.slant - 0.3, wish.ink * 0.5)
+    expected = torch.tensor([0.3, 1.0]).expand(5, 2)
+    torch.testing.assert_close(look(noise, half)[:, 1:], expected, atol=1e-5, rtol=0)
+    noise.requires_grad_(True)
+    (gradient,) = torch.autograd.grad(worth(look(noise, half)).sum(), noise)
+    assert (gradient[:, :2].abs() > 0).all()
+
+
 def test_a_step_of_the_world_by_hand():
-    envs = world()
+    envs = LatentWalk(4, Drawer(), Reader(), moves, 3)
     seen, _ = envs.reset(seed=0)
-    noise, asked = envs.noise.clone(), envs.asked.clone()
-    assert (log_probability(noise).argmax(1) != asked).all()
-    assert seen.shape == (4, SIZE + 21)
+    noise, wish, before = envs.noise.clone(), envs.wish, envs.measured.clone()
+    assert seen.shape == (4, SIZE + 14)
     torch.testing.assert_close(seen[:, :SIZE], noise)
-    torch.testing.assert_close(seen[:, SIZE : SIZE + 10], 0.1 * log_probability(noise))
-    assert torch.equal(seen[:, SIZE + 10 : SIZE + 20].argmax(1), asked)
-    after, reward, terminated, truncated, _ = envs.step(1 + 2 * asked)  # towards the class
-    moved = noise + torch.eye(SIZE)[asked]
-    rise = of_class(log_probability(moved) - log_probability(noise), asked)
-    torch.testing.assert_close(reward, rise)
+    torch.testing.assert_close(measured_in(seen), before)
+    assert torch.equal(seen[:, -11:-1].argmax(1), wish.asked)
+    after, reward, terminated, truncated, _ = envs.step(torch.tensor([0, 1, 2, 3]))
+    moved = noise + moves[:4]
     torch.testing.assert_close(after[:, :SIZE], moved)
+    torch.testing.assert_close(reward, worth(look(moved, wish)) - worth(before))
     torch.testing.assert_close(after[:, -1], torch.full((4,), 1 / 3))
     assert not (terminated | truncated).any()
-    assert envs.evaluations == 8
+    assert envs.drawn == 12  # two pictures to begin with, and one a step
 
 
 def test_episodes_terminate_and_rewards_telescope():
-    envs = world()
+    envs = LatentWalk(3, Drawer(), Reader(), moves, 2)
     envs.reset(seed=1)
-    before, asked = of_class(envs.scores, envs.asked), envs.asked
-    total, random = torch.zeros(4), torch.Generator().manual_seed(0)
-    for number in range(3):
-        action = torch.randint(21, (4,), generator=random)
-        _, reward, terminated, truncated, info = envs.step(action)
+    first, wish = envs.noise.clone(), envs.wish
+    total = torch.zeros(3)
+    for number in range(2):
+        _, reward, terminated, truncated, info = envs.step(torch.tensor([1, 2, 3]))
         total += reward
-        assert terminated.all() == (number == 2)
+        assert terminated.all() == (number == 1)
         assert not truncated.any()
-    last = info["final_obs"][:, SIZE : SIZE + 10]
-    torch.testing.assert_close(total, 10 * of_class(last, asked) - before)
-    assert (envs.time == 0).all()
+    last = first + 2 * moves[1:4]
+    rise = worth(look(last, wish)) - worth(look(first, wish))
+    torch.testing.assert_close(total, rise)
+    torch.testing.assert_close(info["final_obs"][:, :SIZE], last)
+    assert not torch.equal(envs.noise, last)  # the next episode has begun
 
 
-def batch(count=6):
-    noise, moved = normal(count, SIZE), normal(count, SIZE, seed=1)
-    asked = torch.arange(count)
-    now, then = (
-        walk_observation(z, log_probability(z), asked, torch.full((count,), t))
-        for z, t in ((noise, 0.25), (moved, 0.5))
+def test_another_wish_is_what_would_have_been_seen():
+    noise, wish = wishes()
+    lean, more = 0.2 * normal(6), (0.3 * normal(6, seed=1)).exp()
+    clock = torch.full((6,), 0.5)
+    seen = walk_observation(noise, look(noise, wish), wish.asked, clock)
+    other = Wish(wish.asked, wish.slant - lean, wish.ink / more)
+    expected = walk_observation(noise, look(noise, other), wish.asked, clock)
+    torch.testing.assert_close(other_wish(seen, lean, more), expected)
+    kept = torch.ones(SIZE + 14, dtype=torch.bool)
+    kept[SEEN] = False
+    assert torch.equal(other_wish(seen, lean, more)[:, kept], seen[:, kept])
+
+
+def test_learning_takes_the_reward_of_the_other_wish(monkeypatch):
+    agent = WishDQN(QNetwork(SIZE + 14, len(moves), (8,)), DQNSettings(), 0)
+    noise, wish = wishes()
+    clock = torch.zeros(6)
+    seen, after = (
+        walk_observation(z, look(z, wish), wish.asked, clock) for z in (noise, noise + moves[1])
     )
-    rise = of_class(log_probability(moved) - log_probability(noise), asked)
-    return {"observation": now, "next_observation": then, "reward": rise}
+    batch = {
+        "observation": seen,
+        "next_observation": after,
+        "action": torch.ones(6, dtype=torch.long),
+        "reward": torch.full((6,), 99.0),
+        "terminated": torch.zeros(6, dtype=torch.bool),
+    }
+    got = {}
+    monkeypatch.setattr("dqngan_lib.dqn.agent.DQN.update", lambda self, batch: got.update(batch))
+    agent.update(batch)
+    rise = worth(measured_in(got["next_observation"])) - worth(measured_in(got["observation"]))
+    torch.testing.assert_close(got["reward"], rise)
+    assert not torch.equal(got["observation"], seen)
+    assert torch.equal(got["action"], batch["action"])
 
 
-def test_a_step_has_a_reward_for_every_class():
-    given = batch()
-    rewards = all_rewards(given)
-    assert rewards.shape == (6, 10)
-    torch.testing.assert_close(of_class(rewards, torch.arange(6)), given["reward"])
-    noise, moved = (given[name][:, :SIZE] for name in ("observation", "next_observation"))
-    torch.testing.assert_close(rewards, log_probability(moved) - log_probability(noise))
-
-
-def test_network_answers_for_every_class_and_does_not_see_which_is_asked_for():
+def test_a_short_training_beats_trying_by_chance():
     torch.manual_seed(0)
-    network = ClassQNetwork(SIZE, 21, 8)
-    seen = batch()["observation"]
-    other = seen.clone()
-    other[:, SIZE + 10 : SIZE + 20] = other[:, SIZE + 10 : SIZE + 20].roll(1, 1)
-    assert network(seen).shape == (6, 21, 10)
-    assert torch.equal(network(seen), network(other))
-    later = seen.clone()
-    later[:, -1] += 0.5
-    assert not torch.equal(network(seen), network(later))
-
-
-def test_the_class_that_is_asked_for_acts_and_all_learn(monkeypatch):
-    torch.manual_seed(0)
-    agent = AskedDQN(ClassQNetwork(SIZE, 21, 8), seed=0)
-    given = batch()
-    values = agent.q_network(given["observation"])
-    expected = torch.stack([values[n, :, n] for n in range(6)])  # row n asks for class n
-    torch.testing.assert_close(agent.q_values(given["observation"]), expected)
-    assert torch.equal(agent.act(given["observation"]), expected.argmax(1))
-    learnt = []
-    monkeypatch.setattr(DQN, "update", lambda self, batch: learnt.append(batch))
-    agent.update(given | {"action": torch.arange(6)})
-    assert torch.equal(learnt[0]["action"], torch.arange(6).view(-1, 1).expand(-1, 10))
-    assert torch.equal(learnt[0]["reward"], all_rewards(given))
-
-
-def test_a_short_training_walks_towards_the_class():
-    torch.manual_seed(0)
-    envs = world(16)
-    settings = DQNSettings(discount=0.5, learning_rate=5e-3)
-    agent = AskedDQN(ClassQNetwork(SIZE, 21, 64), settings, seed=0)
+    settings = DQNSettings(discount=0.5, learning_rate=2e-3)
+    agent = WishDQN(QNetwork(SIZE + 14, len(moves), (64,)), settings, 0)
     training = TrainSettings(
-        steps=4_800, capacity=4_800, batch_size=64, learn_after=160, evaluate_every=4_800
+        steps=3_200, capacity=3_200, batch_size=64, learn_after=200, evaluate_every=3_200
     )
-    train_dqn(agent, envs, lambda _: 0.0, training)
-    noise = normal(200, SIZE, seed=5)
-    asked = other_classes(noise.argmax(1), torch.Generator().manual_seed(0))
-    way = steer(agent.act, log_probability, noise, asked, envs.moves, 3)
-    assert way.shape == (4, 200, SIZE)
-    assert (way[-1].argmax(1) == asked).float().mean() > 0.6
+    envs = LatentWalk(32, Drawer(), Reader(), moves)
+    train_dqn(agent, envs, lambda agent: 0.0, training)
+    noise, wish = wishes(200, seed=5)
+    by_chance = local_search(look, noise, wish, moves, 3, 1)
+    way = guided(agent.q_values, look, noise, wish, moves, 3)
+    heights = [worth(look(z, wish)).mean().item() for z in (noise, by_chance, way[-1])]
+    assert heights[0] < heights[1] < heights[2] - 0.05
 
 
-def test_climbing_goes_uphill_by_steps_of_one_length():
-    noise, asked = normal(5, SIZE), torch.arange(5)
-    way = climb(log_probability, noise, asked, 4, 0.5)
-    assert torch.equal(way[0], noise)
-    lengths = (way[1:] - way[:-1]).norm(dim=2)
-    torch.testing.assert_close(lengths, torch.full((4, 5), 0.5))
-    heights = torch.stack([of_class(log_probability(z), asked) for z in way])
-    assert (heights.diff(dim=0) > 0).all()
-    assert not way.requires_grad
+def test_guided_search_never_goes_down_and_tries_the_next_best_after_a_failure():
+    noise, wish = wishes()
+    wish = Wish(wish.asked, wish.slant * 0, wish.ink)
+    tried = []
+
+    def watch(z, wanted):
+        tried.append(z.clone())
+        return look(z, wanted)
+
+    fixed = torch.tensor([9.0, 4.0, 3.0, 2.0, 1.0])  # to stay comes first, and is never tried
+    way = guided(lambda seen: fixed.expand(len(seen), 5), watch, noise, wish, moves, 6)
+    heights = torch.stack([worth(look(z, wish)) for z in way])
+    assert (heights.diff(dim=0) >= 0).all()
+    for row in range(len(noise)):
+        rank = 1
+        for step in range(6):
+            torch.testing.assert_close(tried[step + 1][row], way[step, row] + moves[rank])
+            kept = not torch.equal(way[step + 1, row], way[step, row])
+            rank = 1 if kept else rank + 1
+            if rank == 5:
+                break
+
+
+def test_climbing_goes_uphill_by_shrinking_steps():
+    noise, wish = wishes()
+    ends = [climb(look, noise, wish, 1, 0.01), climb(look, noise, wish, 4, 1.0)]
+    assert (worth(look(ends[0], wish)) > worth(look(noise, wish))).all()
+    torch.testing.assert_close((ends[0] - noise).norm(dim=1), torch.full((6,), 0.01))
+    assert ((ends[1] - noise).norm(dim=1) <= 1 + 0.75 + 0.5 + 0.25 + 1e-5).all()
 
 
 def test_searching_takes_the_best_move_or_stays():
-    noise, asked = normal(6, SIZE), torch.arange(6)
-    moves = noise_moves(torch.eye(SIZE), 0.5)
-    tried = noise.unsqueeze(1) + moves
-    heights = torch.stack([of_class(log_probability(tried[:, a]), asked) for a in range(21)], 1)
-    best = tried[torch.arange(6), heights.argmax(1)]
-    torch.testing.assert_close(local_search(log_probability, noise, asked, moves, 1, 21), best)
-    start = of_class(log_probability(noise), asked)
-    found = local_search(log_probability, noise, asked, moves, 3, 1)
-    lucky = of_class(log_probability(found), asked)
-    assert (lucky >= start).all()
-    assert (lucky > start).any()
-    for seed in (0, 1):
-        again = [local_search(log_probability, noise, asked, moves, 3, 1, seed) for _ in range(2)]
-        assert torch.equal(*again)
+    noise, wish = wishes()
+    end = local_search(look, noise, wish, moves, 1, len(moves))
+    every = torch.stack([worth(look(noise + move, wish)) for move in moves])
+    torch.testing.assert_close(worth(look(end, wish)), every.max(0).values)
+    few = local_search(look, noise, wish, moves, 5, 2, seed=3)
+    assert (worth(look(few, wish)) >= worth(look(noise, wish))).all()
+    assert torch.equal(few, local_search(look, noise, wish, moves, 5, 2, seed=3))
 
 
-def test_encoder_stays_within_reach_and_learns():
-    torch.manual_seed(0)
-    encoder = NoiseEncoder(SIZE, 32, reach=2.0)
-    noise, asked = normal(100, SIZE), torch.arange(100) % 10
-    before = (encoder(noise, asked).argmax(1) == asked).float().mean()
-    used = train_encoder(encoder, log_probability, SIZE, 6_410, learning_rate=1e-2)
-    after = encoder(noise, asked)
-    assert used == 6_400
-    assert (after - noise).norm(dim=1).max() < 2.001
-    assert (after.argmax(1) == asked).float().mean() > before + 0.3
-
-
-def test_class_arithmetic_by_hand():
-    noise = torch.tensor([[1.0, 0.0], [3.0, 2.0], [0.0, 8.0]])
-    means = class_means(noise, torch.tensor([4, 4, 7]))
-    assert means[4].tolist() == [2.0, 1.0]
-    assert means[7].tolist() == [0.0, 8.0]
-    assert (means[0] == 0).all()
-    moved = class_shift(noise[:1], torch.tensor([4]), torch.tensor([7]), means)
-    assert moved.tolist() == [[-1.0, 7.0]]
-
-
-def test_log_probability_of_a_generator_has_gradients():
-    generator, scorer = nn.Linear(3, 5), nn.Linear(5, 10)
-    noise = normal(4, 3).requires_grad_(True)
-    scores = class_log_probability(generator, scorer)(noise)
-    torch.testing.assert_close(scores.exp().sum(1), torch.ones(4))
-    scores[:, 2].sum().backward()
-    assert noise.grad.abs().sum() > 0
-
-
-NOISE, ASKED = normal(2, SIZE), torch.tensor([0, 1])
-MOVES = noise_moves(torch.eye(SIZE), 1.0)
+def call_search(**changed):
+    noise, wish = wishes(2)
+    return local_search(look, noise, wish, moves, **{"steps": 1, "tries": 1} | changed)
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: noise_moves(torch.eye(3), 0.0), "size must be"),
-        (lambda: climb(log_probability, NOISE, ASKED, 0, 0.5), "steps must be"),
-        (lambda: climb(log_probability, NOISE, ASKED, 2, -1.0), "size must be"),
-        (lambda: local_search(log_probability, NOISE, ASKED, MOVES, 3, len(MOVES) + 1), "tries"),
-        (lambda: steer(lambda _: ASKED, log_probability, NOISE, ASKED, MOVES, 0), "steps must be"),
-        (lambda: train_encoder(NoiseEncoder(SIZE), log_probability, SIZE, 5), "evaluations"),
+        (lambda: noise_moves(torch.eye(3), 0.0), "size must be > 0"),
+        (lambda: climb(look, *wishes(), 0, 1.0), "steps"),
+        (lambda: climb(look, *wishes(), 1, 0.0), "size"),
+        (lambda: call_search(tries=6), "tries"),
+        (lambda: call_search(steps=0), "steps"),
+        (lambda: guided(lambda seen: seen, look, *wishes(), moves, 0), "steps"),
+        (lambda: neighbour_classes(normal(2, 1, 4, 4), normal(3, 1, 4, 4), None, 4), "neighbours"),
     ],
 )
 def test_bad_numbers_are_named(call, words):
@@ -238,8 +260,8 @@ def test_bad_numbers_are_named(call, words):
 
 
 def test_neighbours_vote():
-    training = torch.tensor([0.0, 0.1, 0.2, 0.9, 1.0]).view(5, 1, 1, 1)
-    labels = torch.tensor([4, 6, 6, 2, 2])
-    pictures = torch.tensor([0.0, 0.95]).view(2, 1, 1, 1)
-    assert neighbour_classes(pictures, training, labels, 1).tolist() == [4, 2]
-    assert neighbour_classes(pictures, training, labels, 3).tolist() == [6, 2]
+    training = torch.tensor([0.0, 0.1, 0.2, 0.9, 1.0]).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+    labels = torch.tensor([1, 2, 2, 7, 7])
+    pictures = torch.tensor([0.0, 1.0]).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+    assert neighbour_classes(pictures, training, labels, 3).tolist() == [2, 7]
+    assert neighbour_classes(pictures, training, labels, 1).tolist() == [1, 7]

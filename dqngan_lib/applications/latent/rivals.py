@@ -1,62 +1,51 @@
-"""What else can change a generated digit's class: gradients, an encoder, arithmetic with noise."""
+"""What else can edit a generated digit: gradients, and trying moves; and a second judge."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from dqngan_lib.applications.latent.steering import CLASSES, LogProbability, of_class
+from dqngan_lib.applications.latent.steering import CLASSES, Look, Wish, worth
 from dqngan_lib.course.arguments import require, whole
-from dqngan_lib.course.runtime import progress
-from dqngan_lib.course.training import set_learning_rate
 
 
-def climb(
-    log_probability: LogProbability, noise: Tensor, asked: Tensor, steps: int, size: float
-) -> Tensor:
-    """Go up the gradient of log p(class | G(z)) in z, by steps of one length.
+def climb(look: Look, noise: Tensor, wish: Wish, steps: int, size: float) -> Tensor:
+    """Go up the gradient of `worth` in z, by steps whose length falls in a straight line.
 
-    Each step costs one evaluation of the generator, and its gradient.
+    Each step costs one picture, and its gradient.
 
     Args:
-        log_probability: See `class_log_probability`.
+        look: See `looking`.
         noise: Where to begin, `(n, noise_size)`.
-        asked: The classes asked for, int64 `(n,)`.
+        wish: What is asked for.
         steps: How many.
-        size: Length of each step.
+        size: Length of the first step.
 
     Returns:
-        The whole way, `(steps + 1, n, noise_size)`.
+        Where it ended, `(n, noise_size)`.
     """
     whole("steps", steps, 1)
     require(size > 0, "size", size, "> 0")
-    way = [noise]
-    for _ in range(steps):
-        # z ← z + size · ∇ log p(class | G(z)) / |∇ …|
-        z = way[-1].clone().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(of_class(log_probability(z), asked).sum(), z)
-        way.append(way[-1] + size * functional.normalize(gradient, dim=1))
-    return torch.stack(way)
+    for number in range(steps):
+        # z ← z + size · ∇ worth / |∇ worth|
+        z = noise.clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(worth(look(z, wish)).sum(), z)
+        noise = noise + size * (1 - number / steps) * functional.normalize(gradient, dim=1)
+    return noise
 
 
 @torch.no_grad()
 def local_search(
-    log_probability: LogProbability,
-    noise: Tensor,
-    asked: Tensor,
-    moves: Tensor,
-    steps: int,
-    tries: int,
-    seed: int = 0,
+    look: Look, noise: Tensor, wish: Wish, moves: Tensor, steps: int, tries: int, seed: int = 0
 ) -> Tensor:
-    """Try some of the moves at each step, and take the best one if log p(class | G(z)) rises.
+    """Try some of the moves at each step, and take the best one if `worth` rises.
 
-    A step costs as many evaluations of the generator as there are tries. One try is trial and
-    error; as many as there are moves is exact greedy search.
+    A step costs as many pictures as there are tries. One try is trial and error; as many as there
+    are moves is exact greedy search.
 
     Args:
-        log_probability: See `class_log_probability`.
+        look: See `looking`.
         noise: Where to begin, `(n, noise_size)`.
-        asked: The classes asked for, int64 `(n,)`.
+        wish: What is asked for.
         moves: What each action adds to z, `(actions, noise_size)`.
         steps: How many.
         tries: Different moves tried in a step, from 1 to `actions`.
@@ -68,104 +57,18 @@ def local_search(
     whole("steps", steps, 1)
     whole("tries", tries, 1, len(moves))
     rng = torch.Generator().manual_seed(int(seed))
-    height = of_class(log_probability(noise), asked)
+    rows = torch.arange(len(noise))
+    height = worth(look(noise, wish))
     for _ in range(steps):
         order = torch.rand(len(noise), len(moves), generator=rng).topk(tries).indices
         tried = noise.unsqueeze(1) + moves[order]
-        heights = of_class(
-            log_probability(tried.flatten(0, 1)), asked.repeat_interleave(tries)
-        ).view(-1, tries)
+        each = wish.rows(rows.repeat_interleave(tries))
+        heights = worth(look(tried.flatten(0, 1), each)).view(-1, tries)
         best, place = heights.max(1)
         better = best > height
-        noise = torch.where(better.unsqueeze(1), tried[torch.arange(len(noise)), place], noise)
+        noise = torch.where(better.unsqueeze(1), tried[rows, place], noise)
         height = torch.where(better, best, height)
     return noise
-
-
-class NoiseEncoder(nn.Module):
-    """From z and a class to the new z at once.
-
-    Args:
-        noise_size: Numbers in z.
-        width: Units in each of two hidden layers.
-        reach: The longest step that it can take.
-    """
-
-    def __init__(self, noise_size: int, width: int = 256, reach: float = 6.0) -> None:
-        super().__init__()
-        self.reach = reach
-        self.layers = nn.Sequential(
-            nn.Linear(noise_size + CLASSES, width),
-            nn.ReLU(),
-            nn.Linear(width, width),
-            nn.ReLU(),
-            nn.Linear(width, noise_size),
-        )
-
-    def forward(self, noise: Tensor, asked: Tensor) -> Tensor:
-        """Map z `(n, noise_size)` and classes `(n,)` to new z, at most `reach` away."""
-        goal = functional.one_hot(asked, CLASSES).to(noise)
-        change = self.layers(torch.cat([noise, goal], 1))
-        length = change.norm(dim=1, keepdim=True)
-        return noise + change * (self.reach / length.clamp(min=self.reach))
-
-
-def train_encoder(
-    encoder: NoiseEncoder,
-    log_probability: LogProbability,
-    noise_size: int,
-    evaluations: int,
-    *,
-    batch_size: int = 32,
-    learning_rate: float = 1e-3,
-    seed: int = 0,
-) -> int:
-    """Train an encoder by gradients through the generator; return the evaluations it took.
-
-    The classes asked for are drawn among all ten, so that the pictures before need not be judged.
-
-    Args:
-        encoder: Changed in place.
-        log_probability: See `class_log_probability`.
-        noise_size: Numbers in z.
-        evaluations: How many pictures may be generated.
-        batch_size: Pictures in a gradient step.
-        learning_rate: Of Adam at the start; it falls in a straight line to 0.
-        seed: Seed of the batches.
-    """
-    whole("evaluations", evaluations, batch_size)
-    rng = torch.Generator().manual_seed(int(seed))
-    adam = torch.optim.Adam(encoder.parameters(), learning_rate, fused=True)
-    updates = evaluations // batch_size
-    for number in progress(range(updates), label="encoder"):
-        set_learning_rate(adam, learning_rate * (1 - number / updates))
-        noise = torch.randn(batch_size, noise_size, generator=rng)
-        asked = torch.randint(CLASSES, (batch_size,), generator=rng)
-        loss = -of_class(log_probability(encoder(noise, asked)), asked).mean()
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-    return updates * batch_size
-
-
-def class_shift(noise: Tensor, before: Tensor, asked: Tensor, means: Tensor) -> Tensor:
-    """Return z − mean of the old class + mean of the new one: arithmetic with noise.
-
-    Radford et al. (2016, 1511.06434, section 6.3.2) did so with three pictures a class.
-
-    Args:
-        noise: `(n, noise_size)`.
-        before: The classes now, int64 `(n,)`.
-        asked: The classes asked for.
-        means: Mean noise of each class, `(10, noise_size)`.
-    """
-    return noise + means[asked] - means[before]
-
-
-def class_means(noise: Tensor, classes: Tensor) -> Tensor:
-    """Return the mean noise of each class, `(10, noise_size)`; 0 where there is none."""
-    member = functional.one_hot(classes, CLASSES).to(noise)
-    return member.T @ noise / member.sum(0).clamp(min=1).unsqueeze(1)
 
 
 def neighbour_classes(

@@ -1,6 +1,6 @@
 """Pictures of what pixels do: maps of actions, their shares, and a map that can be read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -190,5 +190,21 @@ def draw_rows(rows: Sequence[Tensor], names: Sequence[str], title: str) -> Figur
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def draw_photographs(panels: Mapping[str, Tensor], title: str) -> Figure:
+    """Draw photographs side by side, each below its name.
+
+    Args:
+        panels: Each float `(3, height, width)` in [0, 1].
+        title: A sentence above.
+    """
+    figure, grid = plt.subplots(1, len(panels), figsize=(2.1 * len(panels), 2.6), squeeze=False)
+    for axes, (name, picture) in zip(grid[0], panels.items(), strict=True):
+        axes.imshow(picture.clamp(0, 1).permute(1, 2, 0).numpy())
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(name, fontsize=9, loc="center")
     figure.suptitle(title, fontsize=11)
     return figure
