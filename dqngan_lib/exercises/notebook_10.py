@@ -224,7 +224,7 @@ def check_opinions_with_eraser(answer: Callable[..., Tensor]) -> None:
     rng = torch.Generator().manual_seed(0)
     masks, white = torch.rand(5, 6, generator=rng), torch.tensor([False, True, False, True, False])
     actions, slope = torch.tensor([[0, 3, 2, 1], [4, 2, 1, 0]]), torch.randn(2, 6, generator=rng)
-    for step in (1, 0, 3):
+    for step in (2, 0, 3):
         given = answer(actions.clone(), step, slope.clone(), masks.clone(), white.clone())
         given = expect_tensor(given, (2, 5), "the opinions")
         right = _drawn_anew(actions, step, slope, masks, white)
