@@ -37,7 +37,7 @@ ROUNDS = 200
 LONG = 1_500
 """Rounds of the notebook's run, and updates of maximum likelihood beside it."""
 
-FINISHED = 800
+FINISHED = 1_100
 """Rounds of the run that is taught by finished pictures alone."""
 
 SAME_TIME = 6_000
@@ -270,7 +270,7 @@ def by_discriminator(name: str, seed: int) -> tuple[DQNGAN, dict[str, float]]:
         judge = PictureJudge()
     agent = variant.kind(network, judge, variant.settings, seed)
     if isinstance(agent, Finished):
-        agent.codebook, agent.rounds = codebook, variant.rounds
+        agent.begin(codebook, variant.rounds)
     real = {"observation": tokens[:, :-1], "action": tokens[:, 1:]}
     budget = DQNGANTrainSettings(
         updates=variant.rounds,

@@ -3,7 +3,12 @@
 The discriminator sees pictures of 16 × 16 pixels and no sentence. Another patch in one place
 changes sixteen pixels; to first order that changes the logit by slope · change. So one slope, and
 one matrix product with the codebook, say of all K patches in all T places what D thinks of them,
-with the picture's other patches kept. What those would have become is neglected.
+with the picture's other patches kept. What those would have become is left out.
+
+A second network puts it back, without bias and with more noise: the *critic* Q(s, a) learns from
+every prefix of the sampler's own sentences what D will say of the finished picture, E[D | s, a].
+These are returns without a bootstrap (Monte Carlo), centred so that the critic's level is 0. The
+opinion on a patch is slope · patch + ½ Q(s, a).
 """
 
 import torch
@@ -12,6 +17,7 @@ from torch.nn.functional import leaky_relu, unfold
 
 from dqngan_lib.dqn.replay import Batch
 from dqngan_lib.dqngan.agent import DQNGAN
+from dqngan_lib.dqngan.networks import CausalTransformer
 from dqngan_lib.dqngan.patch_canvas import decode
 from dqngan_lib.gan.losses import discriminator_loss
 from dqngan_lib.gan.penalties import input_gradient, r1_penalty
@@ -50,21 +56,29 @@ def patch_slope(slope: Tensor, codebook: Tensor) -> Tensor:
 
 
 class Finished(DQNGAN):
-    """A DQN-GAN for whole sentences whose discriminator is a `PictureJudge`.
+    """A DQN-GAN for whole sentences whose discriminator is a `PictureJudge`, with a critic.
 
-    Its remedies are those of notebook 08: R1, noise on what D sees, and a step η that grows.
+    Its remedies are those of notebook 08: R1, noise on what D sees, and a small step η.
     """
 
-    step = (2.0, 2.0)
-    """η at the start and at the end: how far a target goes from log q, times D's opinion."""
-    noise = 0.3
-    """Standard deviation of what is added to every pixel that D sees."""
+    step = 2.0
+    """η: how far a target goes from log q, times D's opinion."""
+    share = 0.5
+    """How much the critic counts in an opinion; 0 for none."""
+    noise = (0.3, 0.2)
+    """Standard deviation of what is added to every pixel that D sees, at the start and the end."""
     weight = 1.0
     """λ of R1."""
-    rounds = 1
-    """Of the whole run: η and nothing else depends on it."""
-    codebook: Tensor
-    """What the tokens stand for; set before training."""
+    critic_rate = 3e-3
+    """Step size of the critic's Adam."""
+
+    def begin(self, codebook: Tensor, rounds: int) -> None:
+        """Set what the tokens stand for and how long the run is, and make the critic."""
+        self.codebook, self.rounds, self.level = codebook, rounds, None
+        self.critic = CausalTransformer(codebook, 16)
+        self.critic_optimizer = torch.optim.Adam(
+            self.critic.parameters(), self.critic_rate, betas=(0.9, 0.99)
+        )
 
     def seen(self, batch: Batch) -> Tensor:
         """Return the finished pictures of some sentences, `(n, 1, side, side)`."""
@@ -72,7 +86,9 @@ class Finished(DQNGAN):
 
     def judge(self, images: Tensor) -> Tensor:
         """Return D's logits of pictures with noise on them, `(n,)`."""
-        return self.discriminator(images + self.noise * torch.randn_like(images))
+        start, end = self.noise
+        noise = start + (end - start) * min(1.0, self.updates / self.rounds)
+        return self.discriminator(images + noise * torch.randn_like(images))
 
     def update_discriminator(
         self, real: Batch, fake: Batch, branches: int = 0
@@ -87,9 +103,28 @@ class Finished(DQNGAN):
         logits = {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
         return {"discriminator_loss": loss.detach()} | {k: v.detach() for k, v in logits.items()}
 
+    def update_critic(self, batch: Batch) -> None:
+        """Take one step of the critic towards what D says of the sampler's finished pictures."""
+        with torch.no_grad():
+            end = torch.stack([self.judge(self.seen(batch)) for _ in range(2)]).mean(0)
+        self.level = end.mean() if self.level is None else self.level.lerp(end.mean(), 0.1)
+        values = self.critic(batch["observation"]).gather(1, batch["action"][:, None]).squeeze(1)
+        loss = (values - (end - self.level)[:, None]).square().mean()
+        self.critic_optimizer.zero_grad()
+        loss.backward()
+        self.critic_optimizer.step()
+
+    def update_q(self, batch: Batch) -> Tensor:
+        """Let the critic learn, then the Q-network."""
+        if self.share > 0:
+            self.update_critic(batch)
+        return super().update_q(batch)
+
     def opinion(self, batch: Batch) -> Tensor:
         """Return η times what D says of each patch in each place, `(n, K, T)`."""
         slope = input_gradient(self.judge, self.seen(batch)).detach()
-        start, end = self.step
-        passed = min(1.0, self.updates / self.rounds)
-        return (start + (end - start) * passed) * patch_slope(slope, self.codebook)
+        opinion = patch_slope(slope, self.codebook)
+        if self.share > 0:
+            with torch.no_grad():
+                opinion = opinion + self.share * self.critic(batch["observation"])
+        return self.step * opinion

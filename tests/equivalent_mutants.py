@@ -448,4 +448,23 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "return detached(loss).item()",
         ],
     },
+    "both_losses": {
+        "the target is detached as a whole, and log q of the sampler carries no gradient": [
+            "target = detached(log_softmax(own_log_q + own_f, 1)).detach()",
+            "target = log_softmax(detached(own_log_q + own_f), 1).detach()",
+            "target = log_softmax(own_log_q + detached(own_f), 1).detach()",
+        ],
+    },
+    "opinions_with_eraser": {
+        "slope, masks and canvas have one width, slope and actions one length": [
+            "canvas = torch.zeros(len(slope), masks.shape[1])",
+            "canvas = torch.zeros(len(actions), slope.shape[1])",
+        ],
+        "a blank canvas is the same for all drawings, and broadcast": [
+            "canvas = torch.zeros(masks.shape[1])",
+        ],
+        "0 and 1 times a float are floats": [
+            "colour = (~white).int()",
+        ],
+    },
 }

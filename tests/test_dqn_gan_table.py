@@ -156,7 +156,8 @@ def judged(script):
     q_network = CausalTransformer(codebook, steps=16, width=16)
     torch.nn.init.normal_(q_network.head.weight, std=0.3)
     agent = script.Finished(q_network, script.PictureJudge(), DQNGANSettings(clip=50.0))
-    agent.codebook, agent.noise, agent.step = codebook, 0.0, (1.0, 1.0)
+    agent.begin(codebook, rounds=10)
+    agent.noise, agent.step, agent.share = (0.0, 0.0), 1.0, 0.0
     tokens = torch.randint(5, (3, 17), generator=torch.Generator().manual_seed(2))
     tokens[:, 0] = 0
     return agent, {"observation": tokens[:, :-1], "action": tokens[:, 1:]}
@@ -178,13 +179,28 @@ def test_the_opinion_on_a_patch_is_what_a_straight_judge_says_of_the_picture_wit
         assert torch.allclose(opinion[:, patch, place] - mine, gained, atol=1e-4)
 
 
-def test_the_step_grows_from_its_start_to_its_end(judged):
+def test_the_critic_learns_what_the_judge_will_say_and_counts_in_the_opinion(judged):
+    """The last choice of a sentence decides: the critic's number there is D less D's mean."""
     agent, batch = judged
-    one = agent.opinion(batch)
-    agent.step, agent.rounds = (2.0, 8.0), 10
-    for updates, times in ((0, 2.0), (5, 5.0), (10, 8.0), (20, 8.0)):
-        agent.updates = updates
-        assert torch.allclose(agent.opinion(batch), times * one, atol=1e-5)
+    slope_alone = agent.opinion(batch)
+    for _ in range(150):
+        agent.update_critic(batch)
+    end = agent.judge(agent.seen(batch)).detach()
+    values = agent.critic(batch["observation"]).detach()
+    last = values[:, :, -1].gather(1, batch["action"][:, -1:]).squeeze(1)
+    assert torch.allclose(last, end - end.mean(), atol=0.1 * (end.std() + 0.01))
+    agent.step, agent.share = 2.0, 0.5
+    assert torch.allclose(agent.opinion(batch), 2 * (slope_alone + 0.5 * values), atol=1e-4)
+
+
+def test_without_a_share_there_is_no_critic_to_teach(judged):
+    agent, batch = judged
+    before = agent.critic.head.bias.clone()
+    agent.update_q(batch)
+    assert torch.equal(agent.critic.head.bias, before)
+    agent.share = 0.5
+    agent.update_q(batch)
+    assert not torch.equal(agent.critic.head.bias, before)
 
 
 def test_the_judge_of_finished_pictures_learns_with_its_slope_held(judged):
@@ -208,5 +224,10 @@ def test_without_noise_the_judge_sees_the_pictures_and_with_it_others_each_time(
     agent, batch = judged
     images = agent.seen(batch)
     assert torch.equal(agent.judge(images), agent.discriminator(images))
-    agent.noise = 0.5
-    assert not torch.allclose(agent.judge(images), agent.judge(images), atol=1e-4)
+    agent.noise = (0.5, 0.1)
+    spread = []
+    for agent.updates in (0, 10):
+        torch.manual_seed(0)
+        said = torch.stack([agent.judge(images) for _ in range(100)])
+        spread.append(said.std(0).mean().item())
+    assert 0 < spread[1] < 0.5 * spread[0]  # the noise falls

@@ -141,8 +141,92 @@ PICTURE_RIGHT = (
     lambda q, a: -functional.cross_entropy(q, a, reduction="none").sum(1),
 )
 
+# Exercise 09.5 ------------------------------------------------------------------------------------
+
+
+def _both(f, log_q, action, own_f, own_log_q, q_values, **changed):
+    """Both losses, each part of which may be replaced."""
+    spread = functional.softplus(f)
+    real = changed.get("real", functional.softplus(-_taken(f, action)).mean())
+    fake = changed.get("fake", (log_q.exp() * spread).sum(1).mean())
+    target = changed.get("target", functional.log_softmax(own_log_q + own_f, 1).detach())
+    policy = functional.log_softmax(q_values, 1)
+    return real + fake, (target.exp() * (target - policy)).sum(1).mean()
+
+
+def _changed(**parts):
+    """A wrong answer: parts are functions of the six arguments."""
+    return lambda *given: _both(*given, **{name: part(*given) for name, part in parts.items()})
+
+
+def _target(values):
+    return values.log_softmax(1).detach()
+
+
+def _cross_entropy(*given):
+    target = _target(given[4] + given[3])
+    return _both(*given)[0], -(target.exp() * given[5].log_softmax(1)).sum(1).mean()
+
+
+def _other_way(*given):
+    target, policy = _target(given[4] + given[3]), given[5].log_softmax(1)
+    return _both(*given)[0], (policy.exp() * (policy - target)).sum(1).mean()
+
+
+def _by_package(f, log_q, action, own_f, own_log_q, q_values):
+    judge = functional.softplus(-_taken(f, action)) + (log_q.exp() * functional.softplus(f)).sum(1)
+    with torch.no_grad():
+        target = (own_log_q + own_f).softmax(1)
+    policy = q_values.log_softmax(1)
+    loss = functional.kl_div(policy, target, reduction="none").sum(1).mean()
+    return judge.mean(), loss
+
+
+def _by_log_sigmoids(f, log_q, action, own_f, own_log_q, q_values):
+    sure = -functional.logsigmoid(_taken(f, action)).mean()
+    doubt = -(log_q.exp() * functional.logsigmoid(-f)).sum(1).mean()
+    target = own_log_q + own_f.detach()
+    target = target - target.logsumexp(1, keepdim=True)
+    gap = target - (q_values - q_values.logsumexp(1, keepdim=True))
+    return [sure + doubt, (target.exp() * gap).sum(1).mean()]
+
+
+BOTH_WRONG = {
+    "the fakes are missing": _changed(fake=lambda *_: 0),
+    "the real patch is missing": _changed(real=lambda *_: 0),
+    "yours count all alike": _changed(fake=lambda f, *_: functional.softplus(f).mean()),
+    "yours are only added": _changed(fake=lambda f, *_: functional.softplus(f).sum(1).mean()),
+    "do not halve": lambda *given: (_both(*given)[0] / 2, _both(*given)[1]),
+    "add up to 1 already": _changed(
+        fake=lambda f, log_q, *_: (log_q.exp() * functional.softplus(f)).mean()
+    ),
+    "not log q": _changed(fake=lambda f, q, *_: (q * functional.softplus(f)).sum(1).mean()),
+    "swapped": lambda f, *rest: (_both(-f, *rest)[0], _both(f, *rest)[1]),
+    "cross-entropy": _cross_entropy,
+    "the other way": _other_way,
+    "log q is missing": _changed(target=lambda *given: _target(given[3])),
+    "f is missing": _changed(target=lambda *given: _target(given[4])),
+    "not taken off": _changed(target=lambda *given: _target(given[4] - given[3])),
+    "do not average": lambda *given: (_both(*given)[0], _both(*given)[1] / given[0].shape[1]),
+    "at least 0": lambda *given: (_both(*given)[0], -_both(*given)[1]),
+    "moves the discriminator": _changed(target=lambda *given: (given[4] + given[3]).log_softmax(1)),
+    "return two losses": lambda *given: sum(_both(*given)),
+}
+
 TestExercises = exercise_tests(
     EXERCISES,
-    {"09.1": NEAREST_WRONG, "09.2": PREFIX_WRONG, "09.3": TARGET_WRONG, "09.4": PICTURE_WRONG},
-    {"09.1": NEAREST_RIGHT, "09.2": PREFIX_RIGHT, "09.3": TARGET_RIGHT, "09.4": PICTURE_RIGHT},
+    {
+        "09.1": NEAREST_WRONG,
+        "09.2": PREFIX_WRONG,
+        "09.3": TARGET_WRONG,
+        "09.4": PICTURE_WRONG,
+        "09.5": BOTH_WRONG,
+    },
+    {
+        "09.1": NEAREST_RIGHT,
+        "09.2": PREFIX_RIGHT,
+        "09.3": TARGET_RIGHT,
+        "09.4": PICTURE_RIGHT,
+        "09.5": (_by_package, _by_log_sigmoids),
+    },
 )

@@ -168,8 +168,105 @@ def _by_tensors(actions):
 
 ORDERS_RIGHT = (_count, _by_tensors)
 
+# Exercise 10.5 ------------------------------------------------------------------------------------
+
+
+def _canvas(actions, masks, white):
+    canvas = torch.zeros(len(actions), masks.shape[1])
+    for taken in actions.T:
+        m, ink = masks[taken], (~white[taken]).float()[:, None]
+        canvas = canvas * (1 - m) + m * ink
+    return canvas
+
+
+def _opinion(actions, step, slope, masks, white, *, rest=None, canvas=None, colour=None):
+    """The opinions, with parts that may be replaced."""
+    before = _canvas(actions[:, :step], masks, white) if canvas is None else canvas
+    later = (1 - masks[actions[:, step + 1 :]]).prod(1) if rest is None else rest
+    b = (~white).float() if colour is None else colour
+    return ((slope * later)[:, None] * masks * (b[:, None] - before[:, None])).sum(2)
+
+
+def _as_ink(a, t, g, m, w):
+    return _opinion(a, t, g, m, w, colour=torch.ones(len(m)))
+
+
+def _turned(a, t, g, m, w):
+    return _opinion(a, t, g, m, w, colour=w.float())
+
+
+def _pen_alone(a, t, g, m, w):
+    rest = (1 - m[a[:, :t]]).prod(1) * (1 - m[a[:, t + 1 :]]).prod(1)
+    return (g * rest) @ m.T
+
+
+def _no_later(a, t, g, m, w):
+    return _opinion(a, t, g, m, w, rest=torch.ones_like(g))
+
+
+def _own_in_canvas(a, t, g, m, w):
+    return _opinion(a, t, g, m, w, canvas=_canvas(a[:, : t + 1], m, w))
+
+
+def _blank(a, t, g, m, w):
+    return _opinion(a, t, g, m, w, canvas=torch.zeros_like(g))
+
+
+def _all_others(a, t, g, m, w):
+    rest = (1 - m[a[:, :t]]).prod(1) * (1 - m[a[:, t + 1 :]]).prod(1)
+    return _opinion(a, t, g, m, w, rest=rest)
+
+
+def _anew(a, t, g, m, w):
+    """Every picture is drawn with every stroke."""
+    nothing = _canvas(torch.cat([a[:, :t], a[:, t + 1 :]], 1), m, w)
+    columns = []
+    for stroke in range(len(m)):
+        other = a.clone()
+        other[:, t] = stroke
+        columns.append((g * (_canvas(other, m, w) - nothing)).sum(1))
+    return torch.stack(columns, 1)
+
+
+def _with_slopes(a, t, g, m, w):
+    """Torch differentiates the picture by the share that each stroke has."""
+    share = torch.zeros(len(a), len(m), requires_grad=True)
+    canvas, b = _canvas(a[:, :t], m, w), (~w).float()
+    moved = canvas + (share[..., None] * m * (b[:, None] - canvas[:, None])).sum(1)
+    for taken in a[:, t + 1 :].T:
+        k = m[taken]
+        moved = moved * (1 - k) + k * (~w[taken]).float()[:, None]
+    return torch.autograd.grad((g * moved).sum(), share)[0]
+
+
+ERASER_WRONG = {
+    "not left out": lambda a, t, g, m, w: _opinion(a, t, g, m, w) * (~w),
+    "as ink": _as_ink,
+    "swapped": _turned,
+    "pen's opinion": _pen_alone,
+    "later strokes are missing": _no_later,
+    "without the stroke that was drawn": _own_in_canvas,
+    "canvas before the step is missing": _blank,
+    "those before are in the canvas": _all_others,
+    "the sign is wrong": lambda *given: -_opinion(*given),
+    "yours differs": lambda *given: 2 * _opinion(*given),
+}
+ERASER_RIGHT = (_opinion, _anew, _with_slopes)
+
 TestNotebook10 = exercise_tests(
     EXERCISES,
-    {"10.1": LAY_WRONG, "10.2": GAINS_WRONG, "10.3": SHARP_WRONG, "10.4": ORDERS_WRONG},
-    {"10.1": LAY_RIGHT, "10.2": GAINS_RIGHT, "10.3": SHARP_RIGHT, "10.4": ORDERS_RIGHT},
+    {
+        "10.1": LAY_WRONG,
+        "10.2": GAINS_WRONG,
+        "10.3": SHARP_WRONG,
+        "10.4": ORDERS_WRONG,
+        "10.5": ERASER_WRONG,
+    },
+    {
+        "10.1": LAY_RIGHT,
+        "10.2": GAINS_RIGHT,
+        "10.3": SHARP_RIGHT,
+        "10.4": ORDERS_RIGHT,
+        "10.5": ERASER_RIGHT,
+    },
 )

@@ -1,11 +1,11 @@
-"""Exercises of notebook 09: tokens, the prefix discriminator, its targets, chances of pictures."""
+"""Exercises of notebook 09: tokens, the prefix discriminator, its targets, chances, both losses."""
 
 import math
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax, logsigmoid
+from torch.nn.functional import log_softmax, logsigmoid, softplus
 
 from dqngan_lib.exercises.base import (
     Case,
@@ -14,6 +14,7 @@ from dqngan_lib.exercises.base import (
     close,
     expect_number,
     expect_tensor,
+    name_mistake,
     normal,
     whole,
 )
@@ -185,6 +186,113 @@ def check_picture_log_probability(answer: Callable[[Tensor, Tensor], Tensor]) ->
         )
 
 
+def both_losses(
+    real_f: Tensor,
+    real_log_q: Tensor,
+    real_action: Tensor,
+    own_f: Tensor,
+    own_log_q: Tensor,
+    own_q_values: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Return a round's two losses: the discriminator's in real states, Q's in its own."""
+    real = softplus(-real_f.gather(1, real_action.unsqueeze(1))).mean()
+    fake = (real_log_q.exp() * softplus(real_f)).sum(1).mean()  # all that the sampler might do
+    target = log_softmax(own_log_q + own_f, 1).detach()
+    policy = log_softmax(own_q_values, 1)
+    return real + fake, (target.exp() * (target - policy)).sum(1).mean()
+
+
+def check_both_losses(answer: Callable[..., tuple[Tensor, Tensor]]) -> None:
+    """Compare both losses by hand, then let them play a game whose answer is known."""
+    q, p = torch.tensor([0.2, 0.4, 0.4]), torch.tensor([0.6, 0.3, 0.1])
+    f, log_q = (p / q).log().view(1, 3, 1), q.log().view(1, 3, 1)
+    own_f, action = f.clone().requires_grad_(), torch.zeros(1, 1, dtype=torch.long)
+    result = answer(f.clone(), log_q.clone(), action, own_f, log_q.clone(), torch.zeros(1, 3, 1))
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise Wrong("return two losses: the discriminator's, then the Q-network's")
+    judge, learn = (expect_number(loss, "a loss") for loss in result)
+    # By hand: log(4/3) for the real patch; 0.2 log 4 + 0.4 log 1.75 + 0.4 log 1.25 for the fakes.
+    real, each = math.log(4 / 3), (1 + p / q).log()
+    fake = (q * each).sum().item()
+    losses = {
+        "the fakes are missing: all that the sampler might do, each with its q": real,
+        "the real patch is missing from the discriminator's loss": fake,
+        "weight each patch of the fakes with q; yours count all alike": real + each.mean().item(),
+        "weight each patch of the fakes with q; yours are only added": real + each.sum().item(),
+        "add the two parts of the discriminator's loss, do not halve them": (real + fake) / 2,
+        "sum over the patches: the weights q add up to 1 already": real + fake / 3,
+        "the weights are q = e^log q, not log q": real + (q.log() * each).sum().item(),
+        "real and fake are swapped: the logit of a real patch should rise": (
+            math.log(4) + (q * (1 + q / p).log()).sum().item()
+        ),
+    }
+    if not close(judge, real + fake):
+        text = f"by hand the discriminator's loss is {real + fake:.4f}; yours is {judge:.4f}"
+        name_mistake(judge, losses, text)
+    kl, log_f = (p * (p * 3).log()).sum().item(), (p / q).log()
+    losses = {
+        "this is the cross-entropy: log p̂ of the target is missing": math.log(3),
+        "the KL goes from the target to the policy; yours goes the other way": (
+            -(3 * p).log().mean().item()
+        ),
+        "log q is missing from the target": _kl_to_equal(log_f),
+        "f is missing from the target": _kl_to_equal(q.log()),
+        "f is added to log q, not taken off": _kl_to_equal(q.log() - log_f),
+        "sum over the patches, do not average: p̂ adds up to 1 already": kl / 3,
+        "the sign of the Q-network's loss is wrong: a distance is at least 0": -kl,
+    }
+    if not close(learn, kl):
+        name_mistake(learn, losses, f"by hand the KL of Q is {kl:.4f}; yours is {learn:.4f}")
+    if isinstance(result[1], Tensor) and result[1].requires_grad:
+        raise Wrong("the Q-network's loss moves the discriminator: detach the target")
+    gap = _play_small_game(answer)
+    if gap > 0.15:
+        raise Wrong(
+            "by hand all is right, but 100 rounds on pictures of two patches leave q at a total "
+            f"variation of {gap:.2f} from the data"
+        )
+
+
+def _kl_to_equal(values: Tensor) -> float:
+    """Return KL(softmax(values) ‖ equal chances)."""
+    target = values.softmax(0)
+    return (target * (target * len(target)).log()).sum().item()
+
+
+def _play_small_game(losses: Callable[..., tuple[Tensor, Tensor]]) -> float:
+    """Train tables with an answer's losses; return the total variation from known data.
+
+    A picture is two patches out of three: four states, the empty canvas and one for each first
+    patch. No network is needed, and all nine pictures can be counted.
+    """
+    rng = torch.Generator().manual_seed(0)
+    first = torch.tensor([0.6, 0.3, 0.1])
+    second = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3]])
+    data = (first[:, None] * second).flatten()
+    f, q_values = (torch.zeros(4, 3, requires_grad=True) for _ in range(2))
+    adams = [torch.optim.Adam([table], 0.15, betas=(0.5, 0.99)) for table in (f, q_values)]
+    sampler = torch.zeros(4, 3)
+
+    def states(pictures: Tensor) -> Tensor:
+        return torch.stack([torch.zeros_like(pictures), 1 + pictures // 3], 1)  # (n, 2)
+
+    for _ in range(100):
+        log_q = sampler.log_softmax(1)
+        chance = (log_q[0].exp()[:, None] * log_q[1:].exp()).flatten()
+        real, own = (torch.multinomial(p, 64, True, generator=rng) for p in (data, chance))
+        seen, met = states(real), states(own)
+        rows = [table[at].mT for at in (seen, met) for table in (f, log_q)]  # (64, 3, 2) each
+        action = torch.stack([real // 3, real % 3], 1)
+        pair = losses(rows[0], rows[1], action, rows[2].detach(), rows[3], q_values[met].mT)
+        for adam, loss in zip(adams, pair, strict=True):
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+        sampler.lerp_(q_values.detach(), 0.2)
+    made = sampler.softmax(1)
+    return 0.5 * ((made[0][:, None] * made[1:]).flatten() - data).abs().sum().item()
+
+
 # Random inputs, on which an answer must agree with the solution -----------------------------------
 
 
@@ -240,6 +348,23 @@ def cases_picture_log_probability(rng: torch.Generator) -> Iterator[Case]:
     ):
         q_values = scale * normal(rng, batch, actions, steps)
         yield Case(stage, (q_values, whole(rng, actions, batch, steps)))
+
+
+def cases_both_losses(rng: torch.Generator) -> Iterator[Case]:
+    """Draw logits of two sets of states; the second loss must leave the discriminator alone."""
+    for stage, real, own, actions, steps in (
+        ("other sizes", 4, 2, 3, 5),
+        ("other sizes", 2, 5, 4, 3),
+        ("sizes that are equal", 3, 3, 3, 3),
+        ("one sentence of one step", 1, 1, 4, 1),
+    ):
+        arguments = []
+        for count in (real, own):
+            log_q = normal(rng, count, actions, steps).log_softmax(1)
+            arguments += [normal(rng, count, actions, steps).requires_grad_(), log_q]
+        arguments.insert(2, whole(rng, actions, real, steps))
+        arguments.append(normal(rng, own, actions, steps).requires_grad_())
+        yield Case(stage, tuple(arguments))
 
 
 EXERCISES = (
@@ -298,5 +423,22 @@ EXERCISES = (
         "your Q-network can say how likely any picture is. The generator of a GAN cannot.",
         cases=cases_picture_log_probability,
         why="chances of choices one after the other multiply, so their logarithms add",
+    ),
+    Exercise(
+        "09.5",
+        check_both_losses,
+        (
+            "The first loss: softplus(−f) of the real patches; softplus(f) of all patches, each "
+            "weighted by q.",
+            "The second loss: the target is log_softmax(log q + f). No gradient may flow into f.",
+            "KL(target ‖ policy) sums p̂ (log p̂ − log π) over the patches, dimension 1.",
+            "Detach the target, and average over sentences and steps:\n"
+            "(target.exp() * (target - policy)).sum(1).mean()",
+        ),
+        both_losses,
+        "these two lines of mathematics are all that this generator learns from",
+        cases=cases_both_losses,
+        why="the discriminator learns log p/q where real sentences go; the Q-network is moved to "
+        "log q + f where the sampler goes, and the discriminator is a constant there",
     ),
 )

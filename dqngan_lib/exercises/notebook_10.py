@@ -1,4 +1,4 @@
-"""Exercises of notebook 10: ink, gains, temperature, and how many orders make one picture."""
+"""Exercises of notebook 10: ink, gains, temperature, orders of strokes, and an eraser."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from dqngan_lib.exercises.base import (
     expect_number,
     expect_tensor,
     flags,
+    name_mistake,
     normal,
     uniform,
     whole,
@@ -205,6 +206,120 @@ def check_log_orders(answer: Callable[[Tensor], float]) -> None:
         raise Wrong("200! is too large for a float: add logarithms (math.lgamma), not factors")
 
 
+def opinions_with_eraser(
+    actions: Tensor, step: int, slope: Tensor, masks: Tensor, white: Tensor
+) -> Tensor:
+    """Return ⟨slope · rest, m_a (b_a − c)⟩ for every stroke a, with ink b = 1 and white b = 0."""
+    colour = (~white).float()
+    canvas = torch.zeros(len(actions), masks.shape[1])
+    for taken in actions[:, :step].T:  # c, the canvas before the step
+        canvas = canvas + masks[taken] * (colour[taken, None] - canvas)
+    rest = (1 - masks[actions[:, step + 1 :]]).prod(1)  # what the later strokes leave as it is
+    pull = slope * rest
+    return colour * (pull @ masks.T) - (pull * canvas) @ masks.T
+
+
+def check_opinions_with_eraser(answer: Callable[..., Tensor]) -> None:
+    """Compare with every drawing made anew, then let a painter learn a ring from the opinions."""
+    rng = torch.Generator().manual_seed(0)
+    masks, white = torch.rand(5, 6, generator=rng), torch.tensor([False, True, False, True, False])
+    actions, slope = torch.tensor([[0, 3, 2, 1], [4, 2, 1, 0]]), torch.randn(2, 6, generator=rng)
+    for step in (2, 0, 3):
+        given = answer(actions.clone(), step, slope.clone(), masks.clone(), white.clone())
+        given = expect_tensor(given, (2, 5), "the opinions")
+        right = _drawn_anew(actions, step, slope, masks, white)
+        if not close(given, right):
+            known = _mistaken_opinions(actions, step, slope, masks, white)
+            text = "the opinion on stroke a is ⟨slope, x with a⟩ − ⟨slope, x with nothing at t⟩"
+            name_mistake(given, known, f"{text}; at step {step} yours differs")
+    wrong = _learn_a_ring(answer)
+    if wrong > 0:
+        raise Wrong(f"taught by your opinions, a painter draws {wrong} pixels of a ring wrongly")
+
+
+def _lay(canvas: Tensor, mask: Tensor, white: Tensor) -> Tensor:
+    """Return canvases after a stroke of ink or of white."""
+    return torch.where(white[:, None], canvas * (1 - mask), canvas + mask * (1 - canvas))
+
+
+def _drawn(actions: Tensor, masks: Tensor, white: Tensor, skip: int = -1) -> Tensor:
+    """Return finished pictures `(n, pixels)`, if wanted with one step left out."""
+    canvas = torch.zeros(len(actions), masks.shape[1])
+    for step, taken in enumerate(actions.T):
+        if step != skip:
+            canvas = _lay(canvas, masks[taken], white[taken])
+    return canvas
+
+
+def _drawn_anew(actions: Tensor, step: int, slope: Tensor, masks: Tensor, white: Tensor) -> Tensor:
+    """Return every opinion by drawing each picture with each stroke, `(n, strokes)`."""
+    nothing = _drawn(actions, masks, white, skip=step)
+    columns = []
+    for stroke in range(len(masks)):
+        changed = actions.clone()
+        changed[:, step] = stroke
+        columns.append((slope * (_drawn(changed, masks, white) - nothing)).sum(1))
+    return torch.stack(columns, 1)
+
+
+def _mistaken_opinions(
+    actions: Tensor, step: int, slope: Tensor, masks: Tensor, white: Tensor
+) -> dict[str, Tensor]:
+    """Return what usual mistakes make of the opinions, by what to say of each."""
+    before = _drawn(actions[:, :step], masks, white)
+    with_own = _drawn(actions[:, : step + 1], masks, white)
+    later = (1 - masks[actions[:, step + 1 :]]).prod(1)
+    others = (1 - masks[actions[:, :step]]).prod(1) * later
+    colour = (~white).float()
+
+    def made(rest: Tensor, canvas: Tensor, colour: Tensor = colour) -> Tensor:
+        return colour * ((slope * rest) @ masks.T) - (slope * rest * canvas) @ masks.T
+
+    right = made(later, before)
+    return {
+        "white lies on ink as well: b is 0 for the eraser, it is not left out": right * colour,
+        "you count the eraser as ink: its colour b is 0": made(
+            later, before, torch.ones_like(colour)
+        ),
+        "ink and white are swapped": made(later, before, 1 - colour),
+        "this is the pen's opinion of section 4: an eraser takes away what is on the canvas": (
+            (slope * others) @ masks.T
+        ),
+        "the later strokes are missing: they cover a part of what is laid at this step": made(
+            torch.ones_like(later), before
+        ),
+        "the canvas is the one before the step, without the stroke that was drawn there": made(
+            later, with_own
+        ),
+        "the canvas before the step is missing: ink has no effect where there is ink": made(
+            later, torch.zeros_like(before)
+        ),
+        "only the later strokes lie on top: those before are in the canvas": made(others, before),
+        "the sign is wrong: above 0 is what the judge likes": -right,
+    }
+
+
+def _learn_a_ring(opinion: Callable[..., Tensor]) -> int:
+    """Teach a table two strokes by an answer's opinions; return the pixels that end wrong.
+
+    Nine squares of 3 × 3 of ink, 25 single pixels of white: a ring is a square with a hole.
+    """
+    rng, pixels = torch.Generator().manual_seed(0), torch.eye(25)
+    squares = torch.zeros(9, 5, 5)
+    for number in range(9):
+        squares[number, number // 3 : number // 3 + 3, number % 3 : number % 3 + 3] = 1
+    masks, white = torch.cat([squares.flatten(1), pixels]), torch.arange(34) >= 9
+    ring = squares[4].flatten() - pixels[12]
+    log_q = torch.zeros(2, 34).log_softmax(1)
+    for _ in range(40):
+        drawn = torch.multinomial(log_q.exp(), 40, True, generator=rng).T  # (40, 2)
+        slope = 2 * (ring - _drawn(drawn, masks, white))  # of the judge −|x − ring|²
+        said = [opinion(drawn, step, slope, masks, white).detach().mean(0) for step in (0, 1)]
+        log_q = (log_q + 0.5 * torch.stack(said)).log_softmax(1)
+    best = _drawn(log_q.argmax(1)[None], masks, white)
+    return int((best - ring).abs().sum().round().item())
+
+
 # Random inputs, on which an answer must agree with the solution -----------------------------------
 
 
@@ -255,6 +370,20 @@ def cases_log_orders(rng: torch.Generator) -> Iterator[Case]:
     ):
         yield Case(stage, (whole(rng, actions, steps),))
     yield Case("always the same", (torch.full((7,), 4),))
+
+
+def cases_opinions_with_eraser(rng: torch.Generator) -> Iterator[Case]:
+    """Draw pens, erasers and drawings; the first step and the last are among those asked for."""
+    for stage, rows, steps, step, strokes, pixels in (
+        ("a step in the middle", 3, 5, 2, 6, 4),
+        ("the first step", 2, 3, 0, 4, 7),
+        ("the last step", 4, 3, 2, 3, 5),
+        ("sizes that are equal", 3, 3, 1, 3, 3),
+        ("one drawing of one stroke", 1, 1, 0, 4, 2),
+    ):
+        actions, masks = whole(rng, strokes, rows, steps), uniform(rng, strokes, pixels)
+        slope, white = normal(rng, rows, pixels), flags(rng, strokes)
+        yield Case(stage, (actions, step, slope, masks, white))
 
 
 EXERCISES = (
@@ -314,5 +443,23 @@ EXERCISES = (
         "this is the head start that many-stroke pictures have on a graph",
         cases=cases_log_orders,
         why="of the n! orders those are the same that only exchange equal actions",
+    ),
+    Exercise(
+        "10.5",
+        check_opinions_with_eraser,
+        (
+            "Let c be the canvas before the step. Stroke a makes c + m (b − c) of it, with b = 1 "
+            "for ink and 0 for white. What is the difference to no stroke at all?",
+            "Each later stroke, ink or white, leaves a share 1 − m_k of that difference.",
+            "So the opinion is ⟨slope · rest, m (b − c)⟩, where rest is the product over the later "
+            "strokes. Two matrix products give it for all strokes.",
+            "With pull = slope · rest, and colour = b:\n"
+            "colour * (pull @ masks.T) - (pull * canvas) @ masks.T",
+        ),
+        opinions_with_eraser,
+        "a pen that nobody in this course has tried, and your painter can learn to use it",
+        cases=cases_opinions_with_eraser,
+        why="a stroke moves the canvas from c to its colour b by a share m, and later strokes "
+        "leave a share 1 − m of any difference",
     ),
 )

@@ -47,7 +47,7 @@ from dqngan_lib.gan.penalties import r1_penalty
 class FinishedSettings:
     """How the painter and its judge learn."""
 
-    rounds: int = 400
+    rounds: int = 550
     """Rounds: draw, one step of the judge, one of the Q-network."""
     batch_size: int = 60
     """Drawings in a round, and real pictures."""
@@ -83,9 +83,9 @@ class FinishedSettings:
     """Step size of the judge's Adam at the start."""
     learning_rate_end: float = 0.2
     """Both at the end, as a share of those at the start; in between a line."""
-    sampler_memory: float = 0.97
+    sampler_memory: float = 0.9
     """Memory of the sampler, a running mean of the Q-network, in [0, 1); less at first."""
-    slow_memory: float = 0.99
+    slow_memory: float = 0.995
     """Memory of `slow_network`, which draws the final pictures, in [0, 1); less at first."""
 
     def __post_init__(self) -> None:
