@@ -2,9 +2,5 @@
 
 Read `brushes`, `networks`, `painter`, `patches`, `training`, `trained`; then `planning` and
 `style`. `photos` and `palettes` prepare a picture; `looks`, `animations`, `plots` and `widgets`
-<<<<<<< HEAD
 show a painting. `painting_out` is notebook 12's.
-=======
-show a painting.
->>>>>>> h/players
 """
