@@ -8,7 +8,7 @@ from exercise_cases import exercise_tests
 from torch import nn
 
 from dqngan_lib.dqn.agent import DQN, DQNSettings
-from dqngan_lib.dqn.networks import ConvolutionalQNetwork
+from dqngan_lib.dqn.networks import QNetwork
 from dqngan_lib.dqn.training import TrainSettings, train_dqn
 from dqngan_lib.environments.catch import Catch
 from dqngan_lib.environments.rollout import Rollout, play
@@ -227,18 +227,19 @@ BOSS_WRONG = {
 }
 
 
-def _plain_from_pixels(envs, seed):
-    """Train the convolutional network of section 6, with larger steps."""
+def _plain_dqn(envs, seed):
+    """Train the plain DQN, with a layer more."""
     torch.manual_seed(seed)
-    agent = DQN(ConvolutionalQNetwork(2, envs.side, 3), DQNSettings(learning_rate=3e-3), seed)
+    network = nn.Sequential(nn.Flatten(), QNetwork(2 * envs.side**2, 3, hidden=(128, 64)))
+    agent = DQN(network, DQNSettings(learning_rate=3e-3), seed)
     settings = TrainSettings(
-        steps=7_200,
-        capacity=7_200,
+        steps=8_000,
+        capacity=8_000,
         batch_size=64,
         learn_after=200,
         updates_per_step=2,
         learning_rate_end=0.1,
-        evaluate_every=7_200,
+        evaluate_every=8_000,
     )
     train_dqn(agent, envs, lambda agent: 0.0, settings, seed=seed)
     return agent.act
@@ -254,13 +255,13 @@ def _own_loop(envs, seed):
     optimizer = torch.optim.Adam(network.parameters(), 3e-3, fused=True)
     rollout, memory = Rollout(envs), []
     rollout.start(seed)
-    for step in range(400):
+    for step in range(500):
         with torch.no_grad():
             greedy = network(rollout.observation.float()).argmax(1)
         explore = torch.rand(envs.num_envs) < max(0.05, 1 - step / 100)
         seen = rollout.step(torch.where(explore, torch.randint(3, greedy.shape), greedy))
         memory.append(seen)
-        for _ in range(2 if step >= 10 else 0):
+        for _ in range(3 if step >= 10 else 0):
             rows = [memory[k] for k in torch.randint(len(memory), (6,)).tolist()]
             o, a, r, te, o2 = (
                 torch.cat([getattr(row, name) for row in rows])
@@ -350,7 +351,7 @@ TestExercises = exercise_tests(
             lambda v, a: torch.stack([x + y - y.sum() / len(y) for x, y in zip(v, a, strict=True)]),
         ),
         "03.3": (_n_step_backwards, _n_step_recursive),
-        "03.4": (_plain_from_pixels, _own_loop),
+        "03.4": (_plain_dqn, _own_loop),
         "03.5": (_priorities_with_log, _priorities_with_loop),
     },
 )
