@@ -235,18 +235,18 @@ BOSS_WRONG = {
 
 
 def _plain_dqn(envs, seed):
-    """Train the plain DQN, with a layer more."""
+    """Train the plain DQN."""
     torch.manual_seed(seed)
-    network = nn.Sequential(nn.Flatten(), QNetwork(2 * envs.side**2, 3, hidden=(128, 64)))
-    agent = DQN(network, DQNSettings(learning_rate=3e-3), seed)
+    network = nn.Sequential(nn.Flatten(), QNetwork(2 * envs.side**2, 3, hidden=(128,)))
+    agent = DQN(network, DQNSettings(learning_rate=4e-3), seed)
     settings = TrainSettings(
-        steps=8_000,
-        capacity=8_000,
+        steps=6_000,
+        capacity=6_000,
         batch_size=64,
         learn_after=200,
         updates_per_step=2,
         learning_rate_end=0.1,
-        evaluate_every=8_000,
+        evaluate_every=6_000,
     )
     train_dqn(agent, envs, lambda agent: 0.0, settings, seed=seed)
     return agent.act

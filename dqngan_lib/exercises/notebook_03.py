@@ -204,19 +204,19 @@ def check_n_step_targets(answer: Callable[..., Tensor]) -> None:
 
 
 def train_two_balls(envs: Catch, seed: int) -> Callable[[Tensor], Tensor]:
-    """Return the greedy policy of a double, dueling DQN, trained for 8,000 steps."""
+    """Return the greedy policy of a double, dueling DQN, trained for 6,000 steps."""
     torch.manual_seed(seed)
     pixels = 2 * envs.side**2
     network = nn.Sequential(nn.Flatten(), QNetwork(pixels, 3, hidden=(128,), dueling=True))
     agent = DQN(network, DQNSettings(learning_rate=4e-3, backup="double"), seed)
     settings = TrainSettings(
-        steps=8_000,
-        capacity=8_000,
+        steps=6_000,
+        capacity=6_000,
         batch_size=64,
         learn_after=200,
         updates_per_step=2,
         learning_rate_end=0.1,
-        evaluate_every=8_000,
+        evaluate_every=6_000,
     )
     # With one evaluation, at the end, there is nothing to choose between: its score is not used.
     train_dqn(agent, envs, lambda agent: 0.0, settings, seed=seed)
@@ -463,8 +463,8 @@ EXERCISES = (
             "A small network learns faster here: nn.Flatten(), then a QNetwork with 2 · side² "
             "inputs. Few environment steps are allowed, but gradient steps are free.",
             "Return the greedy policy of the trained agent. With these settings it is in time:\n"
-            "settings = TrainSettings(steps=8_000, capacity=8_000, batch_size=64, learn_after=200, "
-            "updates_per_step=2, learning_rate_end=0.1, evaluate_every=8_000)",
+            "settings = TrainSettings(steps=6_000, capacity=6_000, batch_size=64, learn_after=200, "
+            "updates_per_step=2, learning_rate_end=0.1, evaluate_every=6_000)",
         ),
         solution=train_two_balls,
         praise="your agent has learnt to plan for the second ball while the first still falls",
