@@ -22,8 +22,8 @@ class Catch(TorchVectorEnv):
     bottom row brings the reward 1 if it is caught and −1 if not; all other rewards are 0. The
     episode ends with its last ball. Every ball can be caught.
 
-    With two balls, the second enters above when the first is half way down, and lands where the
-    paddle can still get to.
+    With two balls, the second enters above when the first has fallen a third of its way, and lands
+    where a paddle that catches the first at the right edge can still get to.
 
     Args:
         num_envs: The number of episodes at once.
@@ -55,11 +55,11 @@ class Catch(TorchVectorEnv):
         self.column = torch.where(new, draw(0, self.side - 1, self.balls), self.column)
         self.drift = torch.where(new, 2 * draw(-1, 1, self.balls), self.drift)
         self.paddle = torch.where(rows, draw(1, self.side - 2), self.paddle)
-        half = self.side // 2
-        self.row = torch.where(new, -half * torch.arange(self.balls), self.row)
-        # The paddle catches from one column beside a ball, and has `half` moves between two.
+        gap = self.side // 3
+        self.row = torch.where(new, -gap * torch.arange(self.balls), self.row)
+        # The paddle catches from one column beside a ball, and has `gap` moves between two.
         first, last = self._landing()
-        self.column[:, -1] += last.clamp(first - half - 2, first + half + 2) - last
+        self.column[:, -1] += last.clamp(first - gap - 2, first + gap + 2) - last
         # The ball has fallen one row before the agent first sees it, so two pictures exist.
         self.before = torch.where(new[:, None], self._screen(), self.before)
         self._fall(new)

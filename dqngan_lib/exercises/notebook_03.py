@@ -223,7 +223,7 @@ def train_two_balls(envs: Catch, seed: int) -> Callable[[Tensor], Tensor]:
     return agent.act
 
 
-BOSS_SIDE, BOSS_STEPS, BOSS_SHARE = 6, 8_000, 0.9
+BOSS_SIDE, BOSS_STEPS, BOSS_SHARE = 6, 8_000, 0.85
 """The screen of the boss task, the steps it allows, and the share of episodes to win."""
 
 
