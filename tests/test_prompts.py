@@ -85,6 +85,14 @@ def test_only_what_a_cell_depends_on_runs():
     assert numbers(5) == [0, 2, 3, 4, 5]
 
 
+def test_a_function_finds_what_is_defined_below_it():
+    cells = [
+        Cell(x) for x in ("def f():\n    return g()", "def g():\n    return a", "a = 3", "f()")
+    ]
+    assert needed(cells, {3}) == [0, 1, 2, 3]
+    assert needed(cells[:1] + cells[3:], {1}) == [0, 1]
+
+
 def test_an_exercise_is_not_run():
     cells = [Cell("a = 1"), Cell("def f():\n    ...", "99.1"), Cell("b = f")]
     assert needed(cells, {2}) == [2]

@@ -119,12 +119,29 @@ def needed(cells: Sequence[Cell], targets: set[int]) -> list[int]:
     """Return the numbers of the cells that must run so that the targets can, targets included.
 
     A cell is needed that defines a name, changes an item or attribute of it, or calls a method on
-    it or a function with it. Calls that only speak, such as `print` and `claim`, change nothing.
+    it or a function with it. Calls that only speak, such as `print` and `claim`, change nothing. A
+    function may need what a cell below it defines.
+    """
+    late: set[str] = set()
+    while True:
+        chosen, missing = _looked_back(cells, targets, late)
+        if missing <= late:
+            return chosen
+        late |= missing
+
+
+def _looked_back(
+    cells: Sequence[Cell], targets: set[int], wanted: set[str]
+) -> tuple[list[int], set[str]]:
+    """Go through the cells from the last target to the first, in search of what is wanted.
+
+    Returns:
+        The cells that are needed, and the names that only cells below those which need them have.
     """
     statements = parse(cells).statements
     imports = (ast.Import, ast.ImportFrom)
     modules = {name for s in statements if isinstance(s.node, imports) for name in s.binds}
-    wanted: set[str] = set()
+    defined: set[str] = set()
     chosen = []
     for number in range(max(targets), -1, -1):
         binds: set[str] = set()
@@ -136,10 +153,11 @@ def needed(cells: Sequence[Cell], targets: set[int]) -> list[int]:
             binds |= statement.binds
         beginning = "seed_everything(" in cells[number].source and "import" in cells[number].source
         exercise = cells[number].exercise is not None
+        defined |= set() if exercise else binds
         if number in targets or beginning or (not exercise and wanted & (binds | touches)):
             chosen.append(number)
             wanted = (wanted - (binds - needs)) | needs
-    return sorted(chosen)
+    return sorted(chosen), wanted & defined
 
 
 class _Order(ast.NodeVisitor):
