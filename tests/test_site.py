@@ -355,7 +355,7 @@ LOOKED_AT = [
     "docs/teaching.html",
 ]
 """One page of each kind, for what takes long."""
-AXE = """rules => axe.run({exclude: [[".katex-html"]]}, rules && {runOnly: rules}).then(
+AXE = """rules => axe.run({exclude: [[".katex-html"]]}, rules ? {runOnly: rules} : {}).then(
   found => found.violations.map(fault => [fault.id, fault.nodes.filter(
     // axe does not count MathML as words
     node => fault.id != "empty-table-header" || !document.querySelector(`${node.target} math`)
