@@ -455,11 +455,13 @@ def test_photo_by_mouse(opened, tmp_path):
         assert saved.size == (768, 768)
 
 
-def photo_file(folder, height, width, name="mine.jpg"):
+def photo_file(folder, height, width, name="mine.jpg", orientation=1):
     rng = torch.Generator().manual_seed(0)
     coarse = torch.randint(256, (6, 6, 3), generator=rng).byte().numpy()
     path = folder / name
-    Image.fromarray(coarse).resize((width, height)).save(path)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(coarse).resize((width, height)).save(path, exif=exif)
     return path
 
 
@@ -469,9 +471,9 @@ def test_photo_by_touch_and_a_file_of_a_phone(opened, tmp_path):
     page.select_option("#strokes", "250")
     with page.expect_file_chooser() as chooser:
         page.locator("#file").tap()
-    chooser.value.set_files(photo_file(tmp_path, 3024, 4032))
+    chooser.value.set_files(photo_file(tmp_path, 3024, 4032, orientation=6))  # taken upright
     is_painted(page, "mine.jpg: 250 strokes in ")
-    assert "336 × 256 pixels" in page.get_attribute("#photo", "aria-label")
+    assert "256 × 336 pixels" in page.get_attribute("#photo", "aria-label")
     assert page.locator("[name=sample]:checked").count() == 0
     page.locator("#paint").tap()
     is_painted(page, "mine.jpg: 250 strokes in ")

@@ -7,12 +7,14 @@ const SIDE = 256; // pixels of the shorter side
 const ENOUGH = 640; // a large photograph is made smaller to so many pixels first
 const LARGEST = 60_000_000; // bytes
 const LEAST = 8; // pixels
+const LONGEST = 16_000; // pixels, after that
 const SHARP = 3; // screen pixels for each of the painting's
 const TURN = 40; // milliseconds of painting between two looks at the page
 
 let networks;
 let photo; // {picture, height, width, name}
 let painting;
+let asked = 0; // counts the pictures that were asked for
 let task = null; // the painting on its way: it ends early if {stopped}, without a word if {replaced}
 
 // Return the colours of an image, plane by plane, from 0 to 1, on white where it is transparent.
@@ -32,24 +34,29 @@ function colours(image, height, width) {
   return picture;
 }
 
+// Take a picture, and tell whether it is still the one that is wanted.
 async function take(blob, name) {
+  const mine = (asked += 1);
   const image = await createImageBitmap(blob, { imageOrientation: "from-image" });
+  if (mine !== asked) return false;
   const least = Math.min(image.height, image.width);
   if (least < LEAST) throw new Error(`it has ${image.width} × ${image.height} pixels; each side needs ${LEAST}`);
   const shrink = Math.min(ENOUGH / least, 1);
   const [height, width] = [image.height, image.width].map((size) => Math.round(size * shrink));
+  if (Math.max(height, width) > LONGEST) throw new Error("it is too long and narrow");
   const picture = colours(image, height, width);
   image.close();
   const [[coarsest]] = plan(SIDE, SIDE, 0);
   photo = { ...fitPhoto(picture, height, width, SIDE, 2 * coarsest), name };
   drawPhoto();
+  return true;
 }
 
 async function open(file) {
   say("wrong", "");
   try {
     if (file.size > LARGEST) throw new Error(`it has ${Math.round(file.size / 1e6)} MB; at most ${LARGEST / 1e6} MB are opened`);
-    await take(file, file.name);
+    if (!await take(file, file.name)) return;
   } catch (error) {
     const why = error.name === "InvalidStateError"
       ? "it is no picture that this browser can read: a JPEG or PNG file is best" : error.message;
@@ -66,8 +73,7 @@ async function choose(name) {
   say("wrong", "");
   const answer = await fetch(new URL(`./samples/${name}.png`, import.meta.url));
   if (!answer.ok) throw new Error(`samples/${name}.png is missing`);
-  await take(await answer.blob(), name);
-  await start();
+  if (await take(await answer.blob(), name)) await start();
 }
 
 async function start() {
@@ -116,7 +122,7 @@ function drawPhoto() {
   const pen = board.getContext("2d");
   const image = pen.createImageData(width, height);
   for (let i = 0, size = height * width; i < size; i++) {
-    for (let plane = 0; plane < 3; plane++) image.data[4 * i + plane] = 255 * picture[plane * size + i] + 0.5;
+    for (let plane = 0; plane < 3; plane++) image.data[4 * i + plane] = 255 * picture[plane * size + i];
     image.data[4 * i + 3] = 255;
   }
   pen.putImageData(image, 0, 0);

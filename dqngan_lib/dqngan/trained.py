@@ -12,7 +12,7 @@ from dqngan_lib.dqngan.networks import CausalTransformer
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "patch_painter.pt"
 """Made by `tools/make_painters.py` from the 8,000 training digits."""
 
-WEIGHTS_SHA256 = ""
+WEIGHTS_SHA256 = "7172462180b0458503a032298cd3b59d96b6e8e6d0df9bb846c54eff36cb5a0c"
 """SHA-256 of the file `WEIGHTS`."""
 
 
