@@ -30,7 +30,7 @@ from PIL import Image
 import course
 from dqngan_lib.exercises import find
 from tests.colab_machine import make_machine
-from tests.test_browser import BROWSERS, FLAGS
+from tests.test_browser import BROWSERS, FLAGS, PATIENCE
 from tests.test_colab import execute
 from tools.notebooks import FOLDED_TAG, NOTEBOOKS, ROOT, course_notebooks, fold, read
 from tools.site import command, environment, front, pages, pdf
@@ -335,6 +335,7 @@ def open_page(browser, address) -> Iterator:
         )
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: faults.append((name, str(error))))
         page.on("console", lambda said: said.type == "error" and faults.append((name, said.text)))
         page.on("request", lambda asked: stays(asked.url) or faults.append((name, asked.url)))
@@ -355,7 +356,7 @@ LOOKED_AT = [
     "docs/teaching.html",
 ]
 """One page of each kind, for what takes long."""
-AXE = """rules => axe.run({exclude: [[".katex-html"]]}, rules && {runOnly: rules}).then(
+AXE = """rules => axe.run({exclude: [[".katex-html"]]}, rules ? {runOnly: rules} : {}).then(
   found => found.violations.map(fault => [fault.id, fault.nodes.filter(
     // axe does not count MathML as words
     node => fault.id != "empty-table-header" || !document.querySelector(`${node.target} math`)
