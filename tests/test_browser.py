@@ -22,13 +22,14 @@ from pathlib import Path
 import pytest
 import torch
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
 import course
 from tests.small_notebooks import save, small_notebook
 from tools.cells import Cell, parse
 from tools.grading.answers import needed
+from tools.links import exercises_in
 from tools.notebooks import NOTEBOOKS, ROOT, read, write
 
 WHOLE = ("01_q_learning",)
@@ -230,6 +231,31 @@ bar.close()"""
 
 
 @pytest.mark.slow
+def test_a_link_leads_to_an_exercise_far_below(address, browser):
+    """JupyterLab compares the heading with the address as the browser writes it."""
+    effort = "Difficulty ●○○○○ · importance ●○○○○ · 5 minutes"
+    heading = f"### Exercise 08.2: What is a policy worth?\n\n{effort}"
+    notebook = small_notebook("1")
+    notebook.cells.append(new_markdown_cell(heading))
+    link = new_markdown_cell(f"[down]({exercises_in(notebook)['08.2']})")
+    between = [new_markdown_cell("\n\n".join(f"Line {k}." for k in range(60)))]
+    notebook.cells = [link, *between, *notebook.cells, *between]
+    path = save(FOLDER, notebook, "links.ipynb")
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    try:
+        open_page(page, address, path)
+        page.wait_for_timeout(2000)  # a link gets its meaning when all texts are drawn
+        page.click(".jp-MarkdownOutput a:text('down')")
+        target = page.locator("h3:has-text('Exercise 08.2')")
+        page.wait_for_timeout(2000)
+        assert 0 <= target.bounding_box()["y"] <= 1000
+    finally:
+        page.close()
+    path.unlink()
+
+
+@pytest.mark.slow
 def test_a_photograph_of_12_mb_arrives_is_painted_and_saved(address, browser, tmp_path):
     """More than Jupyter's own limit of 10 MB; the photograph is as large as a phone makes it."""
     photo = tmp_path / "phone.jpg"
@@ -292,13 +318,18 @@ def open_and_run(page, address: str, path: Path) -> None:
 
 def run_all(page, address: str, path: Path) -> None:
     """Open a notebook and start all its cells."""
+    open_page(page, address, path)
+    page.click("li.lm-MenuBar-item:has-text('Run')")
+    page.click("li.lm-Menu-item:has-text('Run All Cells') >> nth=0")
+
+
+def open_page(page, address: str, path: Path) -> None:
+    """Open a notebook, and wait until its kernel is there."""
     base, token = re.fullmatch(r"(http://[^/]+)/lab\S*token=(\w+)", address).groups()
     place = path.relative_to(ROOT).as_posix()
     page.goto(f"{base}/lab/tree/{place}?token={token}&reset")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_selector("#jp-main-statusbar :text('Idle')")
-    page.click("li.lm-MenuBar-item:has-text('Run')")
-    page.click("li.lm-Menu-item:has-text('Run All Cells') >> nth=0")
 
 
 def every_control_has_a_whole_name(page) -> None:

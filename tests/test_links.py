@@ -16,7 +16,7 @@ NAMES = {
     "05": "05_image_gan.ipynb",
     "08": "08_theory.ipynb",
 }
-ANCHORS = {"08.2": "08_theory.ipynb#Exercise-08.2-·-Soft", "01.1": "#Exercise-01.1-·-Sum"}
+ANCHORS = {"08.2": "08_theory.ipynb#Exercise-08.2:-Soft", "01.1": "#Exercise-01.1:-Sum"}
 
 TEXTS = {
     "see notebook 08.": "see [notebook 08](08_theory.ipynb).",
@@ -25,10 +25,10 @@ TEXTS = {
     "in notebook 08, 10 runs": "in [notebook 08](08_theory.ipynb), 10 runs",
     "notebook 77 is not there": "notebook 77 is not there",
     "see appendix A.": "see [appendix A](A_primer.ipynb).",
-    "exercise 08.2": "[exercise 08.2](08_theory.ipynb#Exercise-08.2-·-Soft)",
-    "Exercise 01.1 here": "[Exercise 01.1](#Exercise-01.1-·-Sum) here",
+    "exercise 08.2": "[exercise 08.2](08_theory.ipynb#Exercise-08.2:-Soft)",
+    "Exercise 01.1 here": "[Exercise 01.1](#Exercise-01.1:-Sum) here",
     "`notebook 08` and $notebook 04$": "`notebook 08` and $notebook 04$",
-    "### Exercise 08.2 · Soft": "### Exercise 08.2 · Soft",
+    "### Exercise 08.2: Soft": "### Exercise 08.2: Soft",
     "# A title\n\nnotebook 08": "# A title\n\n[notebook 08](08_theory.ipynb)",
     "[the notebook 08](x.md)": "[the notebook 08](x.md)",
     "arXiv 1406.2661. The": "[arXiv 1406.2661](https://arxiv.org/abs/1406.2661). The",
@@ -56,8 +56,8 @@ def test_where_other_notebooks_are_not_at_hand_words_remain():
     text = (
         "# T\n\n[← 03 · A](03_a.ipynb) · [Contents](00_s.ipynb)\n\nSee [notebook 08](08_t.ipynb)."
     )
-    text += " And [exercise 04.1](#Exercise-04.1-·-X)."
-    assert without_links(text) == "# T\n\nSee notebook 08. And [exercise 04.1](#Exercise-04.1-·-X)."
+    text += " And [exercise 04.1](#Exercise-04.1:-X)."
+    assert without_links(text) == "# T\n\nSee notebook 08. And [exercise 04.1](#Exercise-04.1:-X)."
 
 
 def small_course(folder) -> dict:
@@ -120,3 +120,10 @@ def test_every_link_to_an_exercise_leads_to_its_heading(path):
     for name, anchor in re.findall(r"\]\((\w+\.ipynb)?(#Exercise[^)\s]*)\)", text):
         other = path.parent / name if name else path
         assert anchor in exercises_in(read(other)).values()
+
+
+@pytest.mark.parametrize("path", find(), ids=lambda path: path.stem)
+def test_what_leads_to_an_exercise_is_plain(path):
+    """JupyterLab does not find a heading whose address a browser would write in another way."""
+    for anchor in exercises_in(read(path)).values():
+        assert re.fullmatch(r"#[A-Za-z0-9.:?!,'()-]+", anchor), anchor

@@ -49,7 +49,7 @@ def test_links_lead_to_pages_of_the_web_and_code_is_left_alone():
         "[a](https://x.org/a.py)": "[a](https://x.org/a.py)",
         "`[b](c.py)`": "`[b](c.py)`",
         "[05](05_image_gan.ipynb)": "[05](05_image_gan.ipynb)",
-        "[e](#Exercise-01.2-·-One-sweep)": "[e](#exercise-012--one-sweep)",
+        "[e](#Exercise-01.2:-One-sweep)": "[e](#exercise-012-one-sweep)",
         "[g](../docs/glossary.md#agent)": "[g](../docs/glossary.md#agent)",
         "[t](../benchmarks/results/claims.csv)": "[t](../benchmarks/results/claims.csv)",
         "\n```\n[d](../course.py)\n```\n": "\n```\n[d](../course.py)\n```\n",

@@ -92,7 +92,7 @@ def without_links(source: str) -> str:
 def exercises_in(notebook: NotebookNode) -> dict[str, str]:
     """Return the anchor that JupyterLab and GitHub make of each exercise's heading."""
     return {
-        number: f"#Exercise {number} · {about.title}".replace(" ", "-")
+        number: f"#Exercise {number}: {about.title}".replace(" ", "-")
         for number, about in stated(notebook).items()
     }
 

@@ -40,8 +40,6 @@ MAX_WORDS = 150
 """Of a text cell, as `words` counts them."""
 QUESTIONS = range(3, 7)
 """How many questions a notebook asks at its end."""
-WAITING: frozenset[str] = frozenset({"01", "02", "03", "04", "05", "06", "09", "10", "12"})
-"""Notebooks that do not have to keep these two rules yet, nor that of `tools/prompts.toml`."""
 IGNORE_OUTPUT = "nbval-ignore-output"
 TAGS = {"exercise", "raises-exception", "gallery", "readme", IGNORE_OUTPUT, FOLDED_TAG}
 """Tags in use. Others are typing errors, or would make nbval skip the cell."""
@@ -88,7 +86,7 @@ def lint(path: Path) -> list[str]:
         return [str(error)]
     problems = [*_size(path), *_images_exist(path, notebook), *_links_lead(path, notebook)]
     problems += _links_set(path, notebook)
-    if path.parent == NOTEBOOKS and number_of(path) not in WAITING:
+    if path.parent == NOTEBOOKS:
         problems += [*_short_texts(notebook), *_questions(notebook)]
     for rule in (
         _whole,

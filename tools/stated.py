@@ -7,7 +7,7 @@ from nbformat import NotebookNode
 
 from tools.notebooks import EXERCISE
 
-TITLE = re.compile(rf"### Exercise ({EXERCISE}) · (.+)")
+TITLE = re.compile(rf"### Exercise ({EXERCISE}): (.+)")
 EFFORT = re.compile(r"Difficulty ([●○]+) · importance [●○]+ · (\d+) minutes")
 HEADING = re.compile(r"#+ (.+)")
 
