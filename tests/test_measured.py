@@ -1,5 +1,6 @@
 """What README.md and docs/measured.md show is what the study measured, and every claim was."""
 
+import math
 import re
 
 import pytest
@@ -64,5 +65,50 @@ def test_lines_by_hand(monkeypatch):
     line = "| 02 | a\\|b | ≤ 4 | 2 | 3 |\n"
     expected = f"x\n<!-- measured -->\n\n{claims.SHORT_HEAD}{line}\n<!-- /measured -->\ny"
     assert claims.with_headlines(before) == expected
-    lines = "| **a\\|b** | ≤ 4 | 2 | 1.4 | 3 | 1 | 2 |\n| other | ≤ 4 | 2 | 1.4 | 3 | 1 | 2 |\n"
+    numbers = "≤ 4 | 2 | 1.4 | 3 | 1 | 1.4 | 2 |"
+    lines = f"| **a\\|b** | {numbers}\n| other | {numbers}\n"
     assert lines in claims.all_measured() and "Run on: not noted." in claims.all_measured()
+
+
+def summary(values, relation, bound):
+    """The summary of one claim with these values on the seeds 0, 1, ..."""
+    rows = [
+        {
+            "notebook": "02_x",
+            "claim": "c",
+            "relation": relation,
+            "bound": bound,
+            "seed": s,
+            "value": v,
+        }
+        for s, v in enumerate(values)
+    ]
+    (only,) = claims.summaries(rows)
+    return only
+
+
+def test_standard_deviations_inside_a_bound_by_hand():
+    # Mean 2, standard deviation 1, once to the right, once to the left, once between two bounds.
+    assert summary([1.0, 2.0, 3.0], "≤", "6.5").deviations == pytest.approx(4.5)
+    assert summary([1.0, 2.0, 3.0], "≥", "-3").deviations == pytest.approx(5.0)
+    assert summary([1.0, 2.0, 3.0], "between", "0 and 7").deviations == pytest.approx(2.0)
+    # Factors: log₁₀ is 1, 2, 3, and the bound's is −1.
+    assert summary([10.0, 100.0, 1000.0], "≥", "0.1").deviations == pytest.approx(3.0)
+    assert math.isinf(summary([1.0, 1.0, 1.0], "≥", "0.5").deviations)
+    assert math.isnan(summary([1.0, math.nan, 1.0], "≥", "0.5").deviations)
+
+
+@pytest.mark.parametrize(
+    ("values", "relation", "bound", "expected"),
+    [
+        ([1.0, 2.0, 3.0], "≤", "6.5", True),
+        ([1.0, 2.0, 3.0], "≤", "5.5", False),  # 3.5 deviations, and no leaning
+        ([0.0] * 9 + [1.0], "≤", "1.1", True),  # mean 0.1, deviation 0.316: 3.16, leaning
+        ([0.0] * 9 + [1.0], "≤", "0.99", False),  # the worst is outside
+        ([1.0, math.inf], "≥", "0", False),
+        ([1.0, 1.0], "≥", "2", False),
+        ([1.0, 1.0], "≥", "1", True),
+    ],
+)
+def test_what_a_bound_that_stands_is(values, relation, bound, expected):
+    assert claims.stands(summary(values, relation, bound)) is expected

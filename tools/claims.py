@@ -24,6 +24,13 @@ README = ROOT / "README.md"
 MEASURED = ROOT / "docs" / "measured.md"
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 
+SURE, SURE_ONE_SIDED = 4.0, 3.0
+"""Standard deviations that a claim's mean must be inside its bound."""
+FACTORS = 0.2
+"""From this spread on, as a share of the mean, a value that must be large counts in factors."""
+NO_SPREAD = 1e-12
+"""Below this, spread is the rounding of the computer."""
+
 Row = dict[str, Any]
 
 
@@ -99,6 +106,10 @@ class Summary:
     """The value nearest to the bound, or farthest beyond it."""
     margin: float
     """How far the worst is inside the bound; negative or NaN when it fails."""
+    deviations: float
+    """How many standard deviations the mean is inside the bound; infinite without any spread."""
+    one_sided: bool
+    """Whether the values visibly lean to one side: a skewness of 1 or more, either way."""
     failed: tuple[int, ...]
     """The seeds on which the claim does not hold."""
 
@@ -127,8 +138,49 @@ def _summary(key: tuple[str, ...], group: list[Row]) -> Summary:
         spread=float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
         worst=worst["value"],
         margin=margin(worst),
+        deviations=_deviations(group),
+        one_sided=_leans(values),
         failed=tuple(sorted({row["seed"] for row in group if not margin(row) >= 0})),
     )
+
+
+def _deviations(group: list[Row]) -> float:
+    """Return how many standard deviations the mean is inside the bound.
+
+    What must be above a positive bound and is a matter of factors (an explosion, a ratio) is
+    measured in logarithms: the values below the mean are much nearer to it than those above.
+    """
+    values = np.array([row["value"] for row in group])
+    bound = group[0]
+    if not np.isfinite(values).all():
+        return math.nan
+    factors = bound["relation"] == "≥" and float(bound["bound"]) > 0 and values.min() > 0
+    if factors and values.std() > FACTORS * values.mean():
+        values, bound = np.log(values), {**bound, "bound": math.log(float(bound["bound"]))}
+    inside = margin({**bound, "value": float(values.mean())})
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    if spread <= NO_SPREAD * max(1.0, abs(float(values.mean()))):
+        return math.copysign(math.inf, inside)
+    return inside / spread
+
+
+def _leans(values: list[float]) -> bool:
+    """Tell whether values lean to one side: their skewness is 1 or more, either way."""
+    if not np.isfinite(values).all():
+        return False
+    centred = np.array(values) - np.mean(values)
+    spread = centred.std()
+    return bool(spread > 0 and abs((centred**3).mean()) >= spread**3)
+
+
+def stands(summary: Summary) -> bool:
+    """Tell whether a bound can be relied on: on a seed that nobody tried, it should hold.
+
+    The mean is at least `SURE` standard deviations inside it, or `SURE_ONE_SIDED` where the values
+    lean to one side; and none of the values is outside.
+    """
+    needed = SURE_ONE_SIDED if summary.one_sided else SURE
+    return not summary.failed and summary.deviations >= needed
 
 
 def claim_of(row: Row) -> tuple[str, str, str]:
@@ -231,8 +283,8 @@ MAIN = {
 """What each notebook is about, by its number: first and in bold in docs/measured.md."""
 
 HEAD = (
-    "| claim | bound | mean | spread | worst | margin | seeds |\n"
-    "| --- | --- | --- | --- | --- | --- | --- |\n"
+    "| claim | bound | mean | spread | worst | margin | in deviations | seeds |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
 )
 SHORT_HEAD = "| notebook | claim | bound | mean | worst |\n| --- | --- | --- | --- | --- |\n"
 
@@ -264,9 +316,13 @@ def all_measured() -> str:
     parts = [
         "# What was measured\n\n"
         "Every claim of every notebook, over its seeds: the mean, the standard deviation "
-        "(spread),\nthe worst value, and how far that is inside the bound (margin). A notebook "
-        "checks its claims whenever it\nruns, and stops where one does not hold. The main ones "
-        "stand first, in **bold**; among them are some in\nwhich another method is ahead.\n\n"
+        '(spread),\nthe worst value, and how far that is inside the bound (margin). The column "in '
+        'deviations" says how many\nstandard deviations the mean is inside: at least 4, or 3 '
+        "where the values lean to one side, so that the claim\nshould hold on a seed that nobody "
+        "has tried. What must be above a bound and spreads by factors is counted in\nlogarithms. "
+        "A notebook checks its claims whenever it runs, and stops where one does not hold. The "
+        "main ones\nstand first, in **bold**; among them are some in which another method is "
+        "ahead.\n\n"
         "Made by `python3 course.py study` from [claims.csv](../benchmarks/results/claims.csv), "
         "which has each\nvalue with its seed and machine.\n"
     ]
@@ -296,7 +352,8 @@ def _short_line(s: Summary) -> str:
 def _line(s: Summary, *, bold: bool = False) -> str:
     claim = f"**{_claim(s)}**" if bold else _claim(s)
     numbers = f"{s.mean:.4g} | {s.spread:.2g} | {s.worst:.4g} | {s.margin:.2g}"
-    return f"| {claim} | {_bound(s)} | {numbers} | {len(s.seeds)} |\n"
+    sure = "no spread" if math.isinf(s.deviations) else f"{s.deviations:.1f}"
+    return f"| {claim} | {_bound(s)} | {numbers} | {sure} | {len(s.seeds)} |\n"
 
 
 if __name__ == "__main__":
