@@ -252,10 +252,8 @@ MAIN = {
     "12": (
         "λ = 0: hole PSNR in dB",
         "digit-FID at λ = 4 over that at λ = 0, after equal updates",
-        "hole PSNR: worst CNN above the best DQN at λ = 0, in dB",
         "DQN: share read as the class asked for",
         "slant off: DQN over trial, at equal success",
-        "pavement: DQN above the elastic plate, in dB",
     ),
     "13": (
         "DQN above the best of all classical methods, dB",
