@@ -182,15 +182,13 @@ def files_for(path: Path) -> list[Path]:
     """Return what a notebook needs beside installed packages: code, weights, data and tables.
 
     Args:
-        path: The notebook. Its number tells which tables it reads; 00 leads to pages for all.
+        path: The notebook. Its number tells which tables it reads.
     """
     number = number_of(path)
     patterns = ["dqngan_lib/**/*.py", "dqngan_lib/weights/*", "data/*"]
-    patterns += ["LICENSE", "docs/glossary.md"]
-    patterns.append(f"benchmarks/results/{number}_*.csv")
-    if number == "00":  # the figure of who wins, and the pages to which it leads
-        patterns += ["benchmarks/results/08_smear.csv", "docs/part_*.md"]
-        patterns += ["docs/symptoms.md", "docs/measured.md"]
+    patterns += ["LICENSE", "docs/*.md", f"benchmarks/results/{number}_*.csv"]
+    if number == "00":  # the figure of who wins
+        patterns.append("benchmarks/results/08_smear.csv")
     found = [file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()]
     return sorted(
         file

@@ -30,7 +30,6 @@ from tools.notebooks import (
     NotebookError,
     find,
     first_line,
-    number_of,
     read,
 )
 
