@@ -252,6 +252,7 @@ MAIN = {
     "12": (
         "λ = 0: hole PSNR in dB",
         "digit-FID at λ = 4 over that at λ = 0, after equal updates",
+        "hole PSNR: worst CNN above the best DQN at λ = 0, in dB",
         "DQN: share read as the class asked for",
         "slant off: DQN over trial, at equal success",
     ),
