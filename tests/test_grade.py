@@ -271,7 +271,7 @@ def test_notebooks_of_other_versions_are_read(graded, student):
 @pytest.mark.parametrize("student", ["Broken", "Word", "Empty", "List", "Deep"])
 def test_what_is_no_notebook_is_an_error_in_each_exercise(graded, student):
     rows = [row for (name, _), row in graded[2].items() if name == student and row["file"]]
-    assert [row["exercise"] for row in rows] == [f"02.{i}" for i in range(1, 6)]
+    assert [row["exercise"] for row in rows] == [f"02.{i}" for i in range(1, 7)]
     assert {row["verdict"] for row in rows} == {"error"}
     assert all("cannot be read as a notebook" in row["message"] for row in rows)
 
