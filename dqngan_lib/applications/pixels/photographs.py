@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dqngan_lib.course.arguments import require, whole
+from dqngan_lib.metrics.pictures import psnr
 
 PHOTO_SIDE = 256
 """Height and width, after a square is cut out of the middle."""
@@ -107,6 +108,4 @@ def held_out_holes(name: str) -> Tensor:
 
 def photo_psnr(pictures: Tensor, originals: Tensor, holes: Tensor) -> Tensor:
     """Return the PSNR of each photograph inside its hole in decibels, at most 60, `(n,)`."""
-    masks = holes.unsqueeze(1).expand_as(pictures)
-    errors = (pictures - originals).square() * masks
-    return -10 * (errors.sum((1, 2, 3)) / masks.sum((1, 2, 3))).clamp(min=1e-6).log10()
+    return psnr(pictures, originals, mask=holes.unsqueeze(1)).clamp(max=60).float()
