@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from tools.site.pdf import BROWSERS
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 

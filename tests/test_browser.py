@@ -10,7 +10,6 @@ it shows to a reader.
 import ast
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
 import course
+from tests.browsing import started_browser
 from tests.small_notebooks import save, small_notebook
 from tools.cells import Cell, parse
 from tools.grading.answers import needed
@@ -33,8 +33,6 @@ from tools.links import exercises_in
 from tools.notebooks import NOTEBOOKS, ROOT, read, write
 
 WHOLE = ("01_q_learning",)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 NAMELESS = re.compile(r"- (?:slider|spinbutton|combobox|checkbox|button|textbox)(?! \").*")
 """In a picture of the page for screen readers: a control without a name."""
 CUT = """() => [...document.querySelectorAll(
@@ -118,14 +116,8 @@ NAMES = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")) if widget_cell(
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
     """Start a browser without a window, or say why there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser is installed: {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=program, args=FLAGS)
+    with started_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,7 @@ accessibility. Without npm, a browser or the network for either, those tests are
 """
 
 import base64
-import functools
 import html
-import http.server
 import io
 import json
 import os
@@ -15,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,8 +26,9 @@ from PIL import Image
 
 import course
 from dqngan_lib.exercises import find
+from tests.browsing import served, started_browser
 from tests.colab_machine import make_machine
-from tests.test_browser import BROWSERS, FLAGS, PATIENCE
+from tests.test_browser import PATIENCE
 from tests.test_colab import execute
 from tools.notebooks import FOLDED_TAG, NOTEBOOKS, ROOT, course_notebooks, fold, read
 from tools.site import command, environment, front, pages, pdf
@@ -293,32 +291,18 @@ def test_formulas_are_ready_and_can_be_read_aloud(site):
     assert "katex-error" not in page
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder without a word."""
-
-    def log_message(self, *arguments):
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
     """Start a browser without a window, or say why there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser is installed: {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=program, args=FLAGS)
+    with started_browser() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def address(site) -> Iterator[str]:
     """Serve the edition below a folder, as GitHub does."""
-    handler = functools.partial(Quiet, directory=str(site.parent))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/{site.name}/"
-        server.shutdown()
+    with served(site.parent) as where:
+        yield f"{where}{site.name}/"
 
 
 @pytest.fixture
