@@ -65,7 +65,7 @@ def test_lines_by_hand(monkeypatch):
     line = "| 02 | a\\|b | ≤ 4 | 2 | 3 |\n"
     expected = f"x\n<!-- measured -->\n\n{claims.SHORT_HEAD}{line}\n<!-- /measured -->\ny"
     assert claims.with_headlines(before) == expected
-    numbers = "≤ 4 | 2 | 1.4 | 3 | 1 | 1.4 | 2 |"
+    numbers = "≤ 4 | 2 | 1.4 | 3 | 1 | 1.4 (few) | 2 |"
     lines = f"| **a\\|b** | {numbers}\n| other | {numbers}\n"
     assert lines in claims.all_measured() and "Run on: not noted." in claims.all_measured()
 

@@ -317,12 +317,12 @@ def all_measured() -> str:
         "# What was measured\n\n"
         "Every claim of every notebook, over its seeds: the mean, the standard deviation "
         '(spread),\nthe worst value, and how far that is inside the bound (margin). The column "in '
-        'deviations" says how many\nstandard deviations the mean is inside: at least 4, or 3 '
-        "where the values lean to one side, so that the claim\nshould hold on a seed that nobody "
-        "has tried. What must be above a bound and spreads by factors is counted in\nlogarithms. "
-        "A notebook checks its claims whenever it runs, and stops where one does not hold. The "
-        "main ones\nstand first, in **bold**; among them are some in which another method is "
-        "ahead.\n\n"
+        'deviations" says how many\nstandard deviations the mean is inside. With 4, or 3 '
+        "where the values lean to one side, a claim should hold\non a seed that nobody has tried; "
+        "fewer are marked (few). What must be above a bound and spreads by factors\nis counted in "
+        "logarithms. A notebook checks its claims whenever it runs, and stops where one does not\n"
+        "hold. The main ones stand first, in **bold**; among them are some in which another method "
+        "is ahead.\n\n"
         "Made by `python3 course.py study` from [claims.csv](../benchmarks/results/claims.csv), "
         "which has each\nvalue with its seed and machine.\n"
     ]
@@ -353,6 +353,7 @@ def _line(s: Summary, *, bold: bool = False) -> str:
     claim = f"**{_claim(s)}**" if bold else _claim(s)
     numbers = f"{s.mean:.4g} | {s.spread:.2g} | {s.worst:.4g} | {s.margin:.2g}"
     sure = "no spread" if math.isinf(s.deviations) else f"{s.deviations:.1f}"
+    sure += "" if stands(s) else " (few)"
     return f"| {claim} | {_bound(s)} | {numbers} | {sure} | {len(s.seeds)} |\n"
 
 
