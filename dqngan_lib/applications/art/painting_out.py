@@ -1,15 +1,13 @@
 """Draw a hole into a photograph, yours or one that is here, and see what each way puts there."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 import ipywidgets
 import torch
 from torch import Tensor
 
-from dqngan_lib.applications.art.photos import fit_photo, read_photo
-from dqngan_lib.applications.art.widgets import upload_advice, uploaded_file
+from dqngan_lib.applications.art.photos import fit_photo
+from dqngan_lib.applications.art.widgets import TakesPhotos, upload_advice
 from dqngan_lib.applications.pixels.widgets import shaped_hole
 from dqngan_lib.course.arguments import require
 from dqngan_lib.course.widgets import announced, buttons, choice, number, present
@@ -25,7 +23,7 @@ SIDE = 256
 """The shorter side of what is mended, in pixels."""
 
 
-class PainterOut:
+class PainterOut(TakesPhotos):
     """A photograph, a hole that is put together from pieces, and ways to fill it.
 
     Nothing is uploaded to anywhere but the computer that runs the notebook.
@@ -79,32 +77,14 @@ class PainterOut:
         """Display the widget where somebody is watching."""
         present(self.widget)
 
-    def take(self, value: Any) -> None:
-        """Take the file that was uploaded; say what is wrong where it is no picture."""
-        file = uploaded_file(value)
-        if file is not None:
-            self._read(*file)
-
-    def open(self, name: str) -> None:
-        """Take a file of this computer by its name."""
-        path = Path(name.strip()).expanduser()
-        if name.strip():
-            self._read(path.name, path)
-
-    def _read(self, name: str, source: bytes | Path) -> None:
-        try:
-            photo = read_photo(source)
-        except (ValueError, OSError) as error:
-            words = str(error).replace("the file", f"“{name}”", 1)
-            self.text.value = announced(f"{words}. The picture is as it was.")
-            return
-        self._begin(photo)
-
     def choose(self, name: str) -> None:
         """Take one of the photographs that are here."""
-        self._begin(self.samples[name])
+        self._begin(name, self.samples[name])
 
-    def _begin(self, photo: Tensor) -> None:
+    def _refuse(self, said: str) -> None:
+        self.text.value = said
+
+    def _begin(self, name: str, photo: Tensor) -> None:
         """Cut a photograph to its size, and forget the hole."""
         self.photo = fit_photo(photo, SIDE)
         self.forget_pieces()

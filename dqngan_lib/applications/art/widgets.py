@@ -71,7 +71,40 @@ def upload_advice() -> str:
     )
 
 
-class PhotoPainter:
+class TakesPhotos:
+    """What widgets do with a file that somebody gives them: uploaded, or named."""
+
+    def take(self, value: Any) -> None:
+        """Take the file that was uploaded; say what is wrong where it is no picture."""
+        file = uploaded_file(value)
+        if file is not None:
+            self._read(*file)
+
+    def open(self, name: str) -> None:
+        """Take a file of this computer by its name."""
+        path = Path(name.strip()).expanduser()
+        if name.strip():
+            self._read(path.name, path)
+
+    def _read(self, name: str, source: bytes | Path) -> None:
+        try:
+            photo = read_photo(source)
+        except (ValueError, OSError) as error:
+            words = str(error).replace("the file", f"“{name}”", 1)
+            self._refuse(announced(f"{words}. The picture is as it was."))
+            return
+        self._begin(name, photo)
+
+    def _begin(self, name: str, photo: Tensor) -> None:
+        """Go on with another photograph."""
+        raise NotImplementedError
+
+    def _refuse(self, said: str) -> None:
+        """Show what is wrong with a file."""
+        raise NotImplementedError
+
+
+class PhotoPainter(TakesPhotos):
     """A photograph beside its painting: yours, or one that is here.
 
     Nothing is uploaded to anywhere but the computer that runs the notebook.
@@ -150,34 +183,16 @@ class PhotoPainter:
         for name, content in files.upload().items():
             self._read(name, content)
 
-    def take(self, value: Any) -> None:
-        """Take the file that was uploaded; say what is wrong where it is no picture."""
-        file = uploaded_file(value)
-        if file is not None:
-            self._read(*file)
-
-    def open(self, name: str) -> None:
-        """Take a file of this computer by its name."""
-        path = Path(name.strip()).expanduser()
-        if name.strip():
-            self._read(path.name, path)
-
-    def _read(self, name: str, source: bytes | Path) -> None:
-        """Read a picture and show it, or say what is wrong with it."""
-        try:
-            self.original = read_photo(source)
-        except (ValueError, OSError) as error:
-            words = str(error).replace("the file", f"“{name}”", 1)
-            said = announced(f"{words}. The picture is as it was.")
-            self.text.value = f'<b style="color:#D55E00">{said}</b>'
-            return
-        self.name = name
-        self._fit()
-
     def choose(self, name: str) -> None:
         """Take one of the photographs that are here."""
-        self.name, self.original = name, self.samples[name]
+        self._begin(name, self.samples[name])
+
+    def _begin(self, name: str, photo: Tensor) -> None:
+        self.name, self.original = name, photo
         self._fit()
+
+    def _refuse(self, said: str) -> None:
+        self.text.value = f'<b style="color:#D55E00">{said}</b>'
 
     def _resize(self, side: int) -> None:
         """Take another size, and the number of strokes that suits it."""
