@@ -30,6 +30,7 @@ from tests.browsing import served, started_browser
 from tests.colab_machine import make_machine
 from tests.test_browser import PATIENCE
 from tests.test_colab import execute
+from tools import players
 from tools.notebooks import FOLDED_TAG, NOTEBOOKS, ROOT, course_notebooks, fold, read
 from tools.site import command, environment, front, pages, pdf
 
@@ -139,10 +140,10 @@ def test_the_front_page_has_what_the_readme_says_and_leads_to_every_page():
 
 
 def test_what_the_web_edition_needs_is_pinned():
-    for line in (environment.HERE / "requirements.txt").read_text("utf-8").splitlines():
+    for line in environment.REQUIREMENTS.read_text("utf-8").splitlines():
         assert re.match(r"( +)?#|\S+==\d\S*( ;.*)?$", line), line
-    asked = json.loads((environment.HERE / "package.json").read_text())["dependencies"]
-    locked = json.loads((environment.HERE / "package-lock.json").read_text())["packages"]
+    asked = json.loads((players.WEB / "package.json").read_text())["dependencies"]
+    locked = json.loads((players.WEB / "package-lock.json").read_text())["packages"]
     assert {name: locked[f"node_modules/{name}"]["version"] for name in asked} == asked
     assert all("integrity" in one for name, one in locked.items() if name)
 
@@ -210,9 +211,10 @@ def site() -> Path:
     with FileLock(f"{out}.lock"):
         if not done.is_file() or json.loads(done.read_text()) != session:
             try:
+                players.packages()
                 environment.ensure()
-            except SystemExit as error:
-                pytest.skip(f"Sphinx cannot be installed: {str(error)[-300:]}")
+            except (RuntimeError, SystemExit) as error:
+                pytest.skip(f"what it needs cannot be installed: {str(error)[-300:]}")
             result = subprocess.run(
                 [sys.executable, "-m", "tools.site.command", "--out", str(out)],
                 cwd=ROOT,
@@ -375,7 +377,7 @@ def test_axe_finds_nothing(open_page, address, scheme, rules):
         page.goto(address + name)
         if name.startswith("search"):
             page.wait_for_selector("#search-results :text('Search finished')")
-        page.add_script_tag(path=environment.MODULES / "axe-core" / "axe.min.js")
+        page.add_script_tag(path=players.packages() / "axe-core" / "axe.min.js")
         found[name] = page.evaluate(AXE, rules)
     assert {name: faults for name, faults in found.items() if faults} == {}
 

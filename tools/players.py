@@ -3,9 +3,10 @@
     python -m tools.players            # writes web/dist/, which `course.py site` takes as play/
     python -m tools.players --export   # makes web/models/ and web/samples/ anew
 
-A page asks its network by onnxruntime-web, which npm brings, pinned by web/package-lock.json; all
-files lie beside the page. The networks lie in web/models/ as ONNX, made from the weights in
-`dqngan_lib/weights/`. To make them needs torch, onnx and onnxscript, to build the pages does not.
+A page asks its network by onnxruntime-web, and all files lie beside the page. web/package-lock.json
+pins that, and what else the web edition takes from npm. The networks lie in web/models/ as ONNX,
+made from the weights in `dqngan_lib/weights/`. To make them needs torch, onnx and onnxscript, to
+build the pages does not.
 """
 
 import argparse
@@ -66,7 +67,10 @@ def packages() -> Path:
         if mark.is_file() and mark.read_text("utf-8") == sha256(wanted):
             return folder
         if npm is None:
-            raise RuntimeError("the players need npm to be built: install Node.js, which brings it")
+            raise RuntimeError(
+                "the web edition and its players need npm: install Node.js, 20 or newer, which "
+                "brings it; on Debian or Ubuntu `sudo apt install npm`"
+            )
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(command, cwd=WEB, capture_output=True, text=True)
         if done.returncode:

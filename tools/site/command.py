@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = options.here / options.out if options.out else SITE / "html"
     started = time.perf_counter()
     try:
+        players.packages()  # before what takes longer: npm may be missing
         environment.ensure()
         build(out, with_pdf=options.pdf, repository=options.repository)
     except (NotebookError, RuntimeError) as error:
@@ -60,7 +61,7 @@ def build(out: Path, *, with_pdf: bool = False, repository: str | None = None) -
 
     Raises:
         NotebookError: Sphinx warned of something, or the course could not be printed.
-        RuntimeError: npm did not bring what the players need.
+        RuntimeError: npm did not bring what the pages need.
     """
     source = SITE / "source"
     pages.stage(source)
@@ -96,7 +97,7 @@ def sphinx(kind: str, source: Path, out: Path, settings: dict[str, str]) -> None
     command = [str(environment.PYTHON), "-m", "sphinx", "-b", kind, "-c", str(SPHINX), "-W"]
     command += ["--keep-going", "--quiet", "-j", "auto" if kind == "html" else "1"]
     command += ["-d", str(out.with_name(f".{out.name}.doctrees")), str(source), str(out)]
-    modules = {"SITE_MODULES": str(environment.MODULES)}
+    modules = {"SITE_MODULES": str(players.packages())}
     status = subprocess.run(command, cwd=ROOT, env=os.environ | modules | settings).returncode
     shutil.rmtree(out.with_name(f".{out.name}.doctrees"), ignore_errors=True)
     if status:
