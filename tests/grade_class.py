@@ -73,13 +73,13 @@ def packed(files: dict[str, str | bytes]) -> bytes:
     return content.getvalue()
 
 
-def build(folder: Path) -> list[str]:
+def build(folder: Path, students: int = STUDENTS) -> list[str]:
     """Write the class; return the path of each file, those in zips included."""
     outside: dict[str, str | bytes] = {"class list.csv": "name\n", "notes/.DS_Store": "x"}
     moodle: dict[str, str | bytes] = {}
     canvas: dict[str, str | bytes] = {}
     inside: list[str] = []
-    for student in range(STUDENTS):
+    for student in range(students):
         texts: dict[str, str | bytes] = dict(notebooks(student))
         name, number = f"Student {student:02d}", 1000 + student
         with_helper = {**texts, "helper.py": HELPER} if student % 5 == 0 else texts

@@ -341,7 +341,14 @@ def test_a_new_python_for_each_notebook_goes_on_after_an_answer_that_ends_it(tmp
     (tmp_path / "marks.csv").write_text("what was there")
     result, rows = run(tmp_path / "class", "--start", "spawn", "--seconds", "1", "--jobs", "1")
     verdicts = [row["verdict"] for row in rows]
-    assert verdicts == ["timed out", "right", "not attempted", "not attempted", "wrong"], rows
+    assert verdicts == [
+        "timed out",
+        "right",
+        "not attempted",
+        "not attempted",
+        "wrong",
+        "not attempted",
+    ], rows
     assert (tmp_path / "marks.old.csv").read_text() == "what was there"
     assert "marks.old.csv" in result.stdout
 

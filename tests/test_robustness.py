@@ -97,7 +97,7 @@ def test_the_button_is_never_pressed_between_two_cells(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["Q_one, visits_one = q_learning(", "watch_every="])
+@pytest.mark.parametrize("words", ["Q_one, visits_one = q_learning(", "watch_every=300,"])
 def test_notebook_01_goes_on_after_the_stop_button(words):
     (path,) = find(["01"])
     sources = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
