@@ -48,6 +48,13 @@ PATIENCE = 240_000
 
 
 BY_HAND = {
+    "11_super_resolution": """
+import torch
+from dqngan_lib.applications.pixels.drawing import DrawAndEnlarge
+from dqngan_lib.course.data import digits
+nothing = lambda seen: torch.zeros(len(seen), *seen.shape[2:], dtype=torch.long)
+DrawAndEnlarge({4: nothing, 2: nothing}, digits().test_images[:10]).show()
+""",
     "12_inpainting_and_editing": """
 from dqngan_lib.applications.art.painting_out import PainterOut
 from dqngan_lib.applications.pixels.exemplars import rubber_sheet
