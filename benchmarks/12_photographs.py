@@ -1,4 +1,4 @@
-"""Fifty holes in eight photographs, filled in five ways: notebook 12's second table.
+"""Fifty holes in eight photographs, filled in six ways: notebook 12's second table.
 
 Run `python benchmarks/12_photographs.py`, or `python3 course.py study 12`. It writes
 results/12_photographs.csv: for each photograph the number of its holes and their mean PSNR in

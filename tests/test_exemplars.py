@@ -14,14 +14,17 @@ from dqngan_lib.applications.pixels.exemplar_world import (
     rewards,
 )
 from dqngan_lib.applications.pixels.exemplars import (
+    BAND,
     FILLS,
     OBSERVED,
     REACH,
     SHEET,
+    SIDE,
     Filling,
     always,
     elastic_plate,
     fill_hole,
+    kriging,
     rubber_sheet,
 )
 from dqngan_lib.applications.pixels.inpainting import smooth_fill
@@ -72,12 +75,54 @@ def test_the_plate_is_scikit_images(noisy):
     np.testing.assert_allclose(got, expected.clip(0, 1), atol=1e-5)
 
 
-@pytest.mark.parametrize("fill", [rubber_sheet, elastic_plate])
+@pytest.mark.parametrize("fill", [rubber_sheet, elastic_plate, kriging])
 def test_smooth_fills_do_not_look_into_the_hole(noisy, fill):
     hole = square(20, 24, 9)
     other = noisy.masked_fill(hole, 1.0)
     torch.testing.assert_close(fill(noisy, hole), fill(other, hole))
     assert torch.equal(fill(noisy, hole)[:, ~hole], noisy[:, ~hole])
+
+
+def test_kriging_goes_on_with_a_wave():
+    down, right = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    wave = (0.5 + 0.4 * torch.sin(0.6 * down + 0.3 * right)).expand(3, -1, -1)
+    hole = square(40, 36, 20, size=96)
+    assert photo_psnr(kriging(wave, hole)[None], wave[None], hole[None]) > 30
+    assert photo_psnr(rubber_sheet(wave, hole)[None], wave[None], hole[None]) < 15
+
+
+def test_kriging_by_brute_force():
+    """Covariances by loops, and weights by Lagrange's way, for one missing pixel."""
+    picture, hole = (
+        torch.rand(3, 12, 12, generator=torch.Generator().manual_seed(2)),
+        square(6, 5, 1, 12),
+    )
+    known = [(y, x) for y in range(12) for x in range(12) if not hole[y, x]]
+    middle = picture[:, ~hole].mean(1)
+
+    def covariance(down: int, right: int) -> float:
+        pairs = [(y, x) for y, x in known if (y + down, x + right) in known]
+        products = [
+            (picture[:, y, x] - middle) * (picture[:, y + down, x + right] - middle)
+            for y, x in pairs
+        ]
+        return (torch.stack(products).sum(0) / len(known)).mean().item()
+
+    near = [(y, x) for y, x in known if abs(y - 6) <= BAND and abs(x - 5) <= BAND]
+    noise = 0.003 * covariance(0, 0) + 1e-6
+    C = np.array([[covariance(b - y, d - x) for b, d in near] for y, x in near])
+    inverse = np.linalg.inv(C + noise * np.eye(len(near)))
+    c, ones = np.array([covariance(6 - y, 5 - x) for y, x in near]), np.ones(len(near))
+    mu = (ones @ inverse @ c - 1) / (ones @ inverse @ ones)
+    weights = inverse @ (c - mu * ones)
+    assert weights.sum() == pytest.approx(1)
+    values = np.array([picture[:, y, x].numpy() for y, x in near])
+    np.testing.assert_allclose(kriging(picture, hole)[:, 6, 5], weights @ values, atol=1e-4)
+
+
+def test_kriging_of_a_flat_picture_is_flat():
+    flat, hole = torch.full((3, 64, 64), 0.3), square(20, 24, 9)
+    torch.testing.assert_close(kriging(flat, hole), flat)
 
 
 # --- patches ---
@@ -119,12 +164,25 @@ def test_the_nearest_patch_by_brute_force(noisy):
 def test_fills_are_means_of_one_another(noisy):
     filling = Filling(noisy, square(24, 24, 10))
     by_name = dict(zip(FILLS, filling.fills, strict=True))
-    half = (by_name["mean of 20"] + by_name["sheet"]) / 2
-    torch.testing.assert_close(by_name["half patches"], half)
-    both = (by_name["sheet"] + by_name["plate"]) / 2
-    torch.testing.assert_close(by_name["sheet and plate"], both)
-    torch.testing.assert_close(by_name["sheet"], filling.sheet[:, *filling.place])
-    torch.testing.assert_close(by_name["plate"], filling.plate[:, *filling.place])
+    here, known = filling.picture[:, *filling.place], ~filling.missing[filling.place]
+    patches = filling.sources.unflatten(1, (3, SIDE, SIDE))
+    errors = (patches - here)[:, :, known].square().sum((1, 2))
+    many = patches[errors.topk(20, largest=False).indices].mean(0)
+    torch.testing.assert_close(by_name["half patches"], (many + by_name["sheet"]) / 2)
+    for name, made in zip(("sheet", "plate", "kriging"), filling.smooth, strict=True):
+        torch.testing.assert_close(by_name[name], made[:, *filling.place])
+    assert any(torch.equal(by_name["by the rim"], by_name[name]) for name in FILLS[2:5])
+
+
+def test_the_rim_tells_the_fills_apart():
+    """On a bent surface the plate fills the rim best, in a pattern kriging does."""
+    down, right = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    bent = ((down - 48) ** 2 - (right - 48) ** 2) / 6_000 + 0.5 + ((down - 48) / 60) ** 3
+    wave = 0.5 + 0.4 * torch.sin(0.6 * down + 0.3 * right)
+    for picture, best in ((bent, "plate"), (wave, "kriging")):
+        filling = Filling(picture.expand(3, -1, -1), square(40, 36, 20, size=96))
+        by_name = dict(zip(FILLS, filling.fills, strict=True))
+        assert torch.equal(by_name["by the rim"], by_name[best])
 
 
 def test_it_begins_where_most_is_known_and_ends_when_all_is(noisy):

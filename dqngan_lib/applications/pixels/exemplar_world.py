@@ -13,7 +13,7 @@ from dqngan_lib.applications.pixels.exemplars import (
     always,
     elastic_plate,
     fill_hole,
-    rubber_sheet,
+    kriging,
 )
 from dqngan_lib.applications.pixels.photographs import photo_holes, photo_psnr
 from dqngan_lib.course.arguments import whole
@@ -156,7 +156,7 @@ def paint_out(picture: Tensor, hole: Tensor, seed: int = 0) -> list[Tensor]:
 
 
 def mend(picture: Tensor, holes: Tensor, seed: int = 0) -> dict[str, list[float]]:
-    """Fill holes in a photograph in five ways; return the PSNR of each hole by each way.
+    """Fill holes in a photograph in six ways; return the PSNR of each hole by each way.
 
     Args:
         picture: float `(3, height, width)` in [0, 1].
@@ -164,15 +164,17 @@ def mend(picture: Tensor, holes: Tensor, seed: int = 0) -> dict[str, list[float]
         seed: See `practise`.
 
     Returns:
-        `biharmonic`, `sheet`, `criminisi` (the best patch, first where an edge runs into the
-        hole), `best_fill` (the one that earned most in practice), and `dqn`.
+        `biharmonic`, `kriging`, `by_rim` (the smooth fill that fills the rim best), `criminisi`
+        (the best patch, first where an edge runs into the hole), `best_fill` (the one of `FILLS`
+        that earned most in practice), and `dqn`.
     """
     unknown = holes.any(0)
     agent, world = practise(picture, unknown, seed=seed)
     best, copy = always(world.best_fill), always("best patch")
     ways = {
         "biharmonic": lambda hole: elastic_plate(picture, hole),
-        "sheet": lambda hole: rubber_sheet(picture, hole),
+        "kriging": lambda hole: kriging(picture, hole, unknown),
+        "by_rim": lambda hole: fill_hole(always("by the rim"), picture, hole, unknown)[-1],
         "criminisi": lambda hole: fill_hole(copy, picture, hole, unknown, "edges")[-1],
         "best_fill": lambda hole: fill_hole(best, picture, hole, unknown)[-1],
         "dqn": lambda hole: fill_hole(agent.act, picture, hole, unknown)[-1],

@@ -28,13 +28,17 @@ SEARCH = 32
 NEAREST = (1, 5, 20)
 """How many of the best patches are averaged."""
 
-FILLS = ("best patch", "mean of 20", "half patches", "sheet", "plate", "sheet and plate")
-"""What can be pasted: the patch that agrees best, the mean of the best 20, the mean of that and
-the rubber sheet, the rubber sheet, the elastic plate, and the mean of these two."""
+BAND = 3
+"""How far around the hole kriging looks, in pixels."""
+
+FILLS = ("best patch", "half patches", "sheet", "plate", "kriging", "by the rim")
+"""What can be pasted: the patch that agrees best, the mean of the best 20 and the rubber sheet, the
+rubber sheet, the elastic plate, what kriging puts there, and the one of these three that would fill
+the rim of the hole best."""
 
 SHEET = FILLS.index("sheet")
 
-OBSERVED = 15
+OBSERVED = 19
 """Numbers in an observation."""
 
 Order = Literal["confidence", "edges"]
@@ -79,6 +83,49 @@ def elastic_plate(picture: Tensor, hole: Tensor) -> Tensor:
     return whole
 
 
+def kriging(picture: Tensor, hole: Tensor, unknown: Tensor | None = None) -> Tensor:
+    """Fill a hole in a photograph by the linear guess with the least expected squared error.
+
+    A missing pixel is a weighted sum of the known ones near the hole, with weights that sum to 1:
+    ordinary kriging (Matheron 1963, equations of section 4). How two pixels vary together is taken
+    to depend on the step from one to the other alone, and measured on the rest of the photograph.
+
+    Args:
+        picture: float `(3, height, width)`; what is missing has no influence.
+        hole: bool `(height, width)`.
+        unknown: Other missing pixels, bool `(height, width)`.
+    """
+    hidden = hole if unknown is None else hole | unknown
+    covariance = _covariance(picture, ~hidden)
+    known, missing = (_wider(hole) & ~hidden).nonzero(), hole.nonzero()
+    count = len(known)
+    # (C + noise · 1   1) (w)   (c)
+    # (    1ᵀ          0) (μ) = (1), a column of c, w and μ for each missing pixel.
+    system = torch.ones(count + 1, count + 1, dtype=torch.double)
+    system[:count, :count] = _between(known, known, covariance)
+    system.diagonal()[:count] += 0.003 * covariance[0, 0] + 1e-6
+    system[count, count] = 0.0
+    right = torch.ones(count + 1, len(missing), dtype=torch.double)
+    right[:count] = _between(known, missing, covariance)
+    weights = torch.linalg.solve(system, right)[:count]
+    whole = picture.clone()
+    values = picture[:, known[:, 0], known[:, 1]].double()
+    whole[:, hole] = (values @ weights).to(picture).clamp(0, 1)
+    return whole
+
+
+def smooth_fills(picture: Tensor, hole: Tensor, unknown: Tensor | None = None) -> Tensor:
+    """Return the photograph filled by sheet, plate and kriging, `(3, 3, height, width)`.
+
+    Args:
+        picture: float `(3, height, width)`; what is missing has no influence.
+        hole: bool `(height, width)`, nowhere at the picture's edge.
+        unknown: Other missing pixels, bool `(height, width)`.
+    """
+    made = rubber_sheet(picture, hole), elastic_plate(picture, hole)
+    return torch.stack([*made, kriging(picture, hole, unknown)])
+
+
 class Filling:
     """A photograph with a hole that is filled patch by patch.
 
@@ -109,8 +156,8 @@ class Filling:
         require(order in ("confidence", "edges"), "order", order, "confidence or edges")
         self.order, self.hole, self.missing = order, hole.clone(), hole.clone()
         self.picture = picture.masked_fill(hole, 0.0)
-        self.sheet = rubber_sheet(self.picture, hole)
-        self.plate = elastic_plate(self.picture, hole)
+        self.smooth = smooth_fills(self.picture, hole, unknown)
+        self.sheet = self.smooth[0]
         self.confidence = (~hole).float()
         window = _around(hole, SEARCH)
         hidden = hole if unknown is None else hole | unknown
@@ -119,6 +166,7 @@ class Filling:
         require(len(self.sources) >= least, "hole", "one too large", f"one with {least} patches")
         self.squares = self.sources.square()
         self.contrast = self.sources.std().item() + 0.02
+        self.misses = self._misses(unknown)
         self._look()
 
     @property
@@ -146,11 +194,10 @@ class Filling:
         self.unknown = self.missing[self.place]
         nearest, distance = self._nearest(here, ~self.unknown)
         means = torch.stack([nearest[:k].mean(0) for k in NEAREST])
-        sheet, plate = self.sheet[:, *self.place], self.plate[:, *self.place]
-        best, many = means[0], means[-1]
-        self.fills = torch.stack(
-            [best, many, (many + sheet) / 2, sheet, plate, (sheet + plate) / 2]
-        )
+        smooth = self.smooth[:, :, *self.place]
+        half = (means[-1] + smooth[0]) / 2
+        by_rim = smooth[self.misses.argmin()]
+        self.fills = torch.stack([means[0], half, *smooth, by_rim])
         self.observation = self._observe(here, nearest, distance, means)
 
     def _next_place(self) -> tuple[int, int]:
@@ -189,6 +236,17 @@ class Filling:
         found = distance.topk(NEAREST[-1], largest=False)
         return self.sources[found.indices].unflatten(1, (3, SIDE, SIDE)), found.values
 
+    def _misses(self, unknown: Tensor | None) -> Tensor:
+        """Return how far the smooth fills miss the known pixels along the rim, `(3,)`.
+
+        They fill a hole that is `BAND` pixels wider, of which the rim is known.
+        """
+        wider = _wider(self.hole)
+        made = smooth_fills(self.picture, wider, unknown)
+        rim = wider & ~self.hole if unknown is None else wider & ~(self.hole | unknown)
+        misses = (made - self.picture)[:, :, rim].square().mean((1, 2)).sqrt()
+        return misses / self.contrast
+
     def _observe(self, here: Tensor, nearest: Tensor, distance: Tensor, means: Tensor) -> Tensor:
         """Return what a policy sees: how well patches agree, how far they differ, how much is left.
 
@@ -196,16 +254,19 @@ class Filling:
         """
         known, unknown = ~self.unknown, self.unknown
         contrast = here[:, known].std() + 0.02
-        sheet, plate = self.sheet[:, *self.place], self.plate[:, *self.place]
+        sheet = self.sheet[:, *self.place]
         misfit = (means - here)[:, :, known].square().mean((1, 2)).sqrt() / contrast
         furthest = distance[[k - 1 for k in NEAREST]].sqrt() / contrast
         spread = nearest[:, :, unknown].std(0).mean() / contrast
         away = (means - sheet)[:, :, unknown].square().mean((1, 2)).sqrt() / contrast
-        bent = (plate - sheet)[:, unknown].square().mean().sqrt() / contrast
+        others = self.smooth[1:, :, *self.place]
+        bent = (others - sheet)[:, :, unknown].square().mean((1, 2)).sqrt() / contrast
         left = self.missing.sum() / self.hole.sum()
         size = self.hole.sum().sqrt() / 32
         numbers = torch.stack([contrast / self.contrast, unknown.float().mean(), left, size])
-        logs = torch.cat([misfit, furthest, spread.view(1), away, bent.view(1)]).add(0.02).log()
+        logs = (
+            torch.cat([self.misses, misfit, furthest, spread.view(1), away, bent]).add(0.02).log()
+        )
         return torch.cat([logs, numbers])
 
 
@@ -239,6 +300,30 @@ def _around(hole: Tensor, margin: int) -> tuple[slice, slice]:
     return tuple(
         slice(max(int(line[0]) - margin, 0), int(line[-1]) + margin + 1) for line in (rows, columns)
     )
+
+
+def _wider(hole: Tensor) -> Tensor:
+    """Return a hole and the pixels around it that are at most `BAND` away in each direction."""
+    return functional.max_pool2d(hole[None, None].float(), 2 * BAND + 1, 1, BAND)[0, 0] > 0
+
+
+def _covariance(picture: Tensor, known: Tensor) -> Tensor:
+    """Return how pixels vary together, by the step between them, `(2 · height, 2 · width)`.
+
+    The sum of (x(p) − x̄) (x(p + step) − x̄) over all p where both are known, over their number
+    without a step. By the Fourier transform; negative steps count from the end.
+    """
+    count, shape = known.sum(), [2 * length for length in known.shape]
+    seen = picture.double() * known
+    centred = (seen - seen.sum((1, 2), keepdim=True) / count) * known
+    power = torch.fft.rfft2(centred, s=shape).abs().square().mean(0)
+    return torch.fft.irfft2(power, s=shape) / count
+
+
+def _between(ones: Tensor, others: Tensor, covariance: Tensor) -> Tensor:
+    """Return the covariances of all pairs of places `(n, 2)` and `(m, 2)`, `(n, m)`."""
+    steps = (others - ones.unsqueeze(1)) % torch.tensor(covariance.shape)
+    return covariance[steps[..., 0], steps[..., 1]]
 
 
 def _known_patches(picture: Tensor, hidden: Tensor) -> Tensor:
