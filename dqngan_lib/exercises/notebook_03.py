@@ -467,7 +467,7 @@ EXERCISES = (
             "updates_per_step=2, learning_rate_end=0.1, evaluate_every=6_000)",
         ),
         solution=train_two_balls,
-        praise="your agent has learnt to plan for the second ball while the first still falls",
+        praise="it catches both balls, after little practice",
         why="the first catch must leave the paddle where the second can be reached, and only a "
         "bootstrapped value knows that before the second reward comes",
     ),
