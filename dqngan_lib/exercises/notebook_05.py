@@ -354,9 +354,10 @@ def _known_weights(
         fitting = [m for m in layers if isinstance(m, kind) and tuple(m.weight.shape) == shape]
         if not fitting:
             sizes = [tuple(m.weight.shape) for m in layers if isinstance(m, kind)]
+            yours = f"your layers of that kind have {sizes}" if sizes else "you have no such layer"
             raise Wrong(
                 f"with noise_size {noise_size} and {planes} planes {name} has a weight of shape "
-                f"{shape}; your layers of that kind have {sizes or 'none: there are none'}"
+                f"{shape}; {yours}"
             )
         layer = fitting[0]
         weight = torch.randn(shape, generator=rng) * (0.3 if len(shape) > 1 else 1)
