@@ -468,8 +468,8 @@ EXERCISES = (
         ),
         solution=train_two_balls,
         praise="it catches both balls, after little practice",
-        why="the first catch must leave the paddle where the second can be reached, and only a "
-        "bootstrapped value knows that before the second reward comes",
+        why="the bootstrapped value of the first catch holds the second reward, so the paddle ends "
+        "where the second ball can be reached",
     ),
     Exercise(
         name="03.5",
