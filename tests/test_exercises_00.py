@@ -8,7 +8,7 @@ WRONG = {
     "00.1": {
         "one number": lambda images: images.mean(),
         "still there": lambda images: images.mean(0, keepdim=True),
-        "over the channels": lambda images: images.mean(1),
+        "over the planes": lambda images: images.mean(1),
         "one mean a picture": lambda images: images.flatten(1).mean(1),
         "that is the sum": lambda images: images.sum(0),
         "that is the median": lambda images: images.median(0).values,

@@ -22,7 +22,7 @@ EQUAL_WRONG = {
     "not their sum": lambda x, y: _ways(x, y).sum(),
     "has no sign": lambda x, y: (x.sort().values - y.sort().values).mean(),
     "squares the ways": lambda x, y: _ways(x, y).square().mean(),
-    "this is W₂": lambda x, y: _ways(x, y).square().mean().sqrt(),
+    "this is the root of the mean square": lambda x, y: _ways(x, y).square().mean().sqrt(),
     "median way": lambda x, y: _ways(x, y).median(),
     "longest way": lambda x, y: _ways(x, y).max(),
     "sorted downwards": lambda x, y: (

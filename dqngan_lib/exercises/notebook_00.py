@@ -29,7 +29,7 @@ def check_mean_picture(answer: Callable[[Tensor], Tensor]) -> None:
     if shape == (1, 3, 2, 5):
         raise Wrong("the batch dimension is still there, with length 1; remove it")
     if shape == (4, 2, 5):
-        raise Wrong("you took the mean over the channels; the batch is dimension 0")
+        raise Wrong("you took the mean over the planes; the batch is dimension 0")
     if shape == (4,):
         raise Wrong("you took one mean a picture; asked for is one picture, the mean of the batch")
     given = expect_tensor(given, (3, 2, 5), "the result")

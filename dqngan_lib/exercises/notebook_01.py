@@ -176,6 +176,7 @@ def _check_epsilon_greedy(answer: Any) -> None:
     if greedy_0 < 1 and greedy_1 == 1:
         raise Wrong("the comparison is turned round: ε is the chance to explore, not to be greedy")
     if greedy_0 < 1:
+        ask(0.0, 0)  # the inputs of the last call are shown
         raise Wrong("with ε = 0 every row must take its best action; yours do not")
     if greedy_1 == 1:
         raise Wrong("with ε = 1 you still always take the best action: nothing is explored")

@@ -467,9 +467,9 @@ EXERCISES = (
             "updates_per_step=2, learning_rate_end=0.1, evaluate_every=6_000)",
         ),
         solution=train_two_balls,
-        praise="your agent has learnt to plan for the second ball while the first still falls",
-        why="the first catch must leave the paddle where the second can be reached, and only a "
-        "bootstrapped value knows that before the second reward comes",
+        praise="it catches both balls, after little practice",
+        why="the bootstrapped value of the first catch holds the second reward, so the paddle ends "
+        "where the second ball can be reached",
     ),
     Exercise(
         name="03.5",

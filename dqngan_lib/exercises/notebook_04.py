@@ -396,17 +396,17 @@ def check_count_modes(answer: Callable[..., tuple[int, float]]) -> None:
 
 
 def r1(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """Return ½ E[‖∇ₓ D(x)‖²] over real inputs."""
+    """Return ½ E[‖∇ₓ l(x)‖²] over real inputs."""
     real = real.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
     return 0.5 * gradient.square().sum(1).mean()
 
 
 def check_r1(answer: Callable[..., Tensor]) -> None:
-    """Compare value and gradient with those of D(x) = w · x², worked by hand."""
+    """Compare value and gradient with those of l(x) = w · x², worked by hand."""
     weights = torch.tensor([1.0, 2.0], requires_grad=True)
     real = torch.tensor([[1.0, 1.0], [2.0, 0.0], [0.0, -1.0]])
-    # ∇D = 2 w x: (2, 4), (4, 0), (0, −4). Squared norms 20, 16, 16. Half of their mean: 26/3.
+    # ∇l = 2 w x: (2, 4), (4, 0), (0, −4). Squared norms 20, 16, 16. Half of their mean: 26/3.
     given = answer(lambda points: (weights * points**2).sum(1), real.clone())
     given = expect_tensor(given, (), "the penalty")
     value = given.item()
@@ -416,13 +416,13 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
             52 / 3: "the factor ½ is missing",
             26.0: "take the mean over the batch, not the sum",
             52.0: "½ and the mean over the batch are missing",
-            norms / 2: "this is ½ E[‖∇D‖]; the norm must be squared",
+            norms / 2: "this is ½ E[‖∇l‖]; the norm must be squared",
             norms: "square the norm of the gradient, and take half",
             13 / 3: "sum the squares over the two coordinates of a point, then take the mean over "
             "the points; a mean over all numbers halves it",
             26 / 27: "differentiate the *sum* of the outputs; their mean makes each gradient "
             "three times smaller",
-            ((math.sqrt(20) - 1) ** 2 + 18) / 3: "this is the gradient penalty (‖∇D‖ − 1)²; R1 "
+            ((math.sqrt(20) - 1) ** 2 + 18) / 3: "this is the gradient penalty (‖∇l‖ − 1)²; R1 "
             "wants the gradient to be 0",
             29 / 6: "this penalises the outputs; differentiate D with respect to x first",
         }

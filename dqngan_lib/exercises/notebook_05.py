@@ -68,7 +68,7 @@ def check_frechet_diagonal(answer: Callable[..., Tensor]) -> None:
 
 
 def entropy_of_classes(classes: Tensor) -> float:
-    """Return −Σ p ln p of the shares of the ten classes."""
+    """Return −Σ p log p of the shares of the ten classes."""
     share = torch.bincount(classes, minlength=10).double() / len(classes)
     share = share[share > 0]
     return -(share * share.log()).sum().item()
@@ -80,7 +80,7 @@ def check_entropy_of_classes(answer: Callable[[Tensor], float]) -> None:
     expected = 0.5 * math.log(2) + 2 * 0.25 * math.log(4)
     given = expect_number(answer(classes.clone()), "the entropy")
     if math.isnan(given):
-        raise Wrong("the result is NaN: a class that never occurs has p = 0, and 0 · ln 0 counts 0")
+        raise Wrong("the result is NaN: a class that never occurs has p = 0; 0 · log 0 counts 0")
     if math.isinf(given):
         raise Wrong("the result is infinite: leave out classes with p = 0 before the logarithm")
     if not close(given, expected, 1e-3):
@@ -88,7 +88,7 @@ def check_entropy_of_classes(answer: Callable[[Tensor], float]) -> None:
     equal = expect_number(answer(torch.arange(10).repeat(3)), "the entropy of ten equal classes")
     if not close(equal, math.log(10), 1e-3):
         raise Wrong(
-            f"three of each digit give ln 10 = {math.log(10):.4f}, yours is {equal:.4g}: divide "
+            f"three of each digit give log 10 = {math.log(10):.4f}, yours is {equal:.4g}: divide "
             "by the number of images, not by a fixed number"
         )
     if not close(expect_number(answer(torch.full((5,), 3)), "the entropy of one class"), 0.0):
@@ -98,13 +98,13 @@ def check_entropy_of_classes(answer: Callable[[Tensor], float]) -> None:
 def _entropy_mistake(given: float, expected: float) -> str:
     """Name what is wrong with the entropy of the classes 0, 0, 1, 7."""
     if close(given, -expected, 1e-3):
-        return "the sign: ln p is negative, so the sum needs a minus before it"
+        return "the sign: log p is negative, so the sum needs a minus before it"
     if close(given, expected / math.log(2), 1e-3):
         return "this is in bits; the course uses the natural logarithm, so the unit is nats"
     if close(given, expected / math.log(10), 1e-3):
-        return "this is divided by ln 10 (or taken with log10); asked for is the entropy in nats"
+        return "this is divided by log 10 (or taken with log10); asked for is the entropy in nats"
     if close(given, math.log(2) + 2 * math.log(4), 1e-3):
-        return "each −ln p must be weighted by its p: classes that are rare count less"
+        return "each −log p must be weighted by its p: classes that are rare count less"
     if close(given, math.log(3), 1e-3):
         return "this is the logarithm of the number of classes seen; use how often each occurs"
     counts = torch.tensor([2.0, 1, 1, 0, 0, 0, 0, 0, 0, 0])
@@ -354,9 +354,10 @@ def _known_weights(
         fitting = [m for m in layers if isinstance(m, kind) and tuple(m.weight.shape) == shape]
         if not fitting:
             sizes = [tuple(m.weight.shape) for m in layers if isinstance(m, kind)]
+            yours = f"your layers of that kind have {sizes}" if sizes else "you have no such layer"
             raise Wrong(
                 f"with noise_size {noise_size} and {planes} planes {name} has a weight of shape "
-                f"{shape}; your layers of that kind have {sizes or 'none: there are none'}"
+                f"{shape}; {yours}"
             )
         layer = fitting[0]
         weight = torch.randn(shape, generator=rng) * (0.3 if len(shape) > 1 else 1)
@@ -493,8 +494,8 @@ EXERCISES = (
         check_entropy_of_classes,
         (
             "First count how often each of the ten classes occurs: torch.bincount.",
-            "Divide by the number of images. Some shares may be 0: what is 0 · ln 0?",
-            "Keep only the shares above 0, then take minus the sum of p ln p:\n"
+            "Divide by the number of images. Some shares may be 0: what is 0 · log 0?",
+            "Keep only the shares above 0, then take minus the sum of p log p:\n"
             "share = share[share > 0]; entropy = -(share * share.log()).sum().item()",
         ),
         entropy_of_classes,

@@ -23,7 +23,7 @@ from dqngan_lib.exercises.base import (
 
 
 def wasserstein_equal(x: Tensor, y: Tensor) -> float:
-    """Return W₁ between equally many points of equal weight."""
+    """Return W between equally many points of equal weight."""
     return (x.sort().values - y.sort().values).abs().mean().item()
 
 
@@ -36,8 +36,8 @@ def check_wasserstein_equal(answer: Callable[[Tensor, Tensor], float]) -> None:
         (2 + 9 + 1 + 1) / 4: "sort both sets first: you pair the points in the order they come",
         7.0: "each point weighs 1/n: take the mean of the ways, not their sum",
         -7 / 4: "a way has no sign: take absolute values before the mean",
-        19 / 4: "this squares the ways: that is W₂², and W₁ takes absolute values",
-        math.sqrt(19 / 4): "this is W₂, the root of the mean square; W₁ takes absolute values",
+        19 / 4: "this squares the ways; W takes absolute values",
+        math.sqrt(19 / 4): "this is the root of the mean square; W takes absolute values",
         1.0: "this is the median way; all ways count: take the mean",
         15 / 4: "one of the sets is sorted downwards: the least goes to the least",
         4.0: "this is the longest way; all ways count: take the mean",
@@ -57,7 +57,7 @@ def check_wasserstein_equal(answer: Callable[[Tensor, Tensor], float]) -> None:
 
 
 def wasserstein_weighted(x: Tensor, p: Tensor, y: Tensor, q: Tensor) -> float:
-    """Return W₁ = ∫ |F_p − F_q| for points with weights that sum to 1."""
+    """Return W = ∫ |F_p − F_q| for points with weights that sum to 1."""
     places, order = torch.cat([x, y]).sort()
     difference = torch.cat([p, -q])[order].cumsum(0)
     return (difference[:-1].abs() * places.diff()).sum().item()
@@ -72,8 +72,8 @@ def check_wasserstein_weighted(answer: Callable[..., float]) -> None:
     hand = 0.5 + 0.875 + 0.125 * 2 + 0.25 * 3
     known = {
         0.5 + 0.875 + 0.125 + 0.25: "multiply each |F_p − F_q| by its gap, places.diff()",
-        0.25 + 0.875**2 + 0.125**2 * 2 + 0.0625 * 3: "this squares F_p − F_q; W₁ takes |F_p − F_q|",
-        0.875: "this is the greatest |F_p − F_q| (Kolmogorov–Smirnov); W₁ is the area between",
+        0.25 + 0.875**2 + 0.125**2 * 2 + 0.0625 * 3: "this squares F_p − F_q; W takes |F_p − F_q|",
+        0.875: "this is the greatest |F_p − F_q| (Kolmogorov–Smirnov); W is the area between",
     }
     if not close(given, hand):
         message = next((text for value, text in known.items() if close(given, value)), None)
@@ -132,7 +132,7 @@ def _by_quantiles(x: Tensor, p: Tensor, y: Tensor, q: Tensor) -> float:
 
 
 def my_r1(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """Return ½ E[‖∇ₓ D(x)‖²] over real inputs."""
+    """Return ½ E[‖∇ₓ l(x)‖²] over real inputs."""
     real = real.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
     return 0.5 * gradient.flatten(1).square().sum(1).mean()
@@ -165,14 +165,14 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
         "mean has 1/n in it",
         12.5 / 9: "each gradient is a third of what it should be: differentiate the sum of the "
         "outputs, since their mean has 1/n in it",
-        8.0: "this is the gradient penalty's (‖∇D‖ − 1)²/2; R1 wants slope 0, not slope 1",
-        16.0: "this is the gradient penalty's (‖∇D‖ − 1)²; R1 wants slope 0, not slope 1",
+        8.0: "this is the gradient penalty's (‖∇l‖ − 1)²/2; R1 wants slope 0, not slope 1",
+        16.0: "this is the gradient penalty's (‖∇l‖ − 1)²; R1 wants slope 0, not slope 1",
     }
     if not close(given, 12.5):
         message = next((text for value, text in known.items() if close(given, value)), None)
         raise Wrong(
             message
-            or f"D(x) = 3x₀ + 4x₁ has slope 5 everywhere: R1 is 12.5, yours is {given.item():.4g}"
+            or f"l(x) = 3x₀ + 4x₁ has slope 5 everywhere: R1 is 12.5, yours is {given.item():.4g}"
         )
     if not given.requires_grad:
         raise Wrong(
@@ -198,7 +198,7 @@ def check_r1(answer: Callable[..., Tensor]) -> None:
 def my_gradient_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor
 ) -> Tensor:
-    """Return E[(‖∇ₓ D(x̂)‖ − 1)²] at x̂ = share · real + (1 − share) · fake."""
+    """Return E[(‖∇f(x̂)‖ − 1)²] at x̂ = share · real + (1 − share) · fake."""
     share = share.reshape(-1, *[1] * (real.dim() - 1))
     between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
@@ -218,7 +218,7 @@ def check_gradient_penalty(answer: Callable[..., Tensor]) -> None:
         0.25 * 2: "take the mean over the batch, not the sum",
         0.0: "slope 0.5 costs (0.5 − 1)² too: this penalty pulls the slope *to* 1 from both sides",
         0.125: "there is no factor ½ in this penalty",
-        0.5625: "this is (‖∇D‖² − 1)²: subtract 1 from the norm, not from its square",
+        0.5625: "this is (‖∇f‖² − 1)²: subtract 1 from the norm, not from its square",
         -0.5: "square the difference: a slope below 1 must cost, not pay",
         (0.7**2 + 0.6**2) / 2: "the norm is that of a whole gradient; subtract 1 after it",
     }
@@ -226,7 +226,7 @@ def check_gradient_penalty(answer: Callable[..., Tensor]) -> None:
         message = next((text for value, text in known.items() if close(given, value)), None)
         raise Wrong(
             message
-            or f"D(x) = 0.3x₀ + 0.4x₁ has slope 0.5: the penalty is 0.25, yours is "
+            or f"f(x) = 0.3x₀ + 0.4x₁ has slope 0.5: the penalty is 0.25, yours is "
             f"{given.item():.4g}"
         )
     if not given.requires_grad:
@@ -254,7 +254,7 @@ def check_gradient_penalty(answer: Callable[..., Tensor]) -> None:
         message = next((text for v, text in known.items() if close(given, v)), None)
         raise Wrong(
             message
-            or f"for the bowl D(x) = ½|x|² the penalty is {expected:.4g}, yours is "
+            or f"for the bowl f(x) = ½|x|² the penalty is {expected:.4g}, yours is "
             f"{given.item():.4g}. At which points do you look?"
         )
     pictures = (real.reshape(2, 1, 2, 1), fake.reshape(2, 1, 2, 1))
@@ -654,7 +654,7 @@ EXERCISES = (
         "06.5",
         check_wasserstein_weighted,
         (
-            "W₁ is the area between F_p and F_q. Both are steps that change at the points alone.",
+            "W is the area between F_p and F_q. Both are steps that change at the points alone.",
             "Put all points on one line, sorted; p counts up at x, q counts down at y.",
             "places, order = torch.cat([x, y]).sort(); F_p − F_q after each place is "
             "torch.cat([p, -q])[order].cumsum(0).",
