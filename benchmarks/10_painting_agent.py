@@ -64,7 +64,7 @@ ROUNDS = DQNGANTrainSettings(
     evaluate_every=400,
 )
 ASKED = torch.arange(2_000) % 10
-FAIR_UPDATES = 2_800
+FAIR_UPDATES = 5_000
 """So many updates of maximum likelihood take the seconds of the judge of pictures."""
 NO_CLASS = 10
 """What stands for "anything" where a class is dropped."""

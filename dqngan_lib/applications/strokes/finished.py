@@ -47,7 +47,7 @@ from dqngan_lib.gan.penalties import r1_penalty
 class FinishedSettings:
     """How the painter and its judge learn."""
 
-    rounds: int = 550
+    rounds: int = 700
     """Rounds: draw, one step of the judge, one of the Q-network."""
     batch_size: int = 60
     """Drawings in a round, and real pictures."""
