@@ -18,7 +18,7 @@ from dqngan_lib.applications.pixels.exemplars import (
     FILLS,
     OBSERVED,
     REACH,
-    SHEET,
+    RIM,
     SIDE,
     Filling,
     always,
@@ -192,7 +192,7 @@ def test_it_begins_where_most_is_known_and_ends_when_all_is(noisy):
     assert middle in [[24, 24], [24, 33], [33, 24], [33, 33]]  # a corner
     left = [int(hole.sum())]
     while not filling.done:
-        filling.paste(SHEET)
+        filling.paste(FILLS.index("sheet"))
         left.append(int(filling.missing.sum()))
     assert all(a > b for a, b in pairwise(left))
     torch.testing.assert_close(filling.picture, rubber_sheet(noisy, hole))
@@ -250,10 +250,10 @@ def test_rewards_by_hand(noisy):
     errors = [
         (fill - noisy[:, rows, columns])[:, new].square().sum().item() for fill in filling.fills
     ]
-    whole = (filling.sheet - noisy)[:, hole].square().sum().item()
-    expected = [max(10 * (errors[SHEET] - error) / whole, -2.0) for error in errors]
+    whole = (filling.by_rim - noisy)[:, hole].square().sum().item()
+    expected = [max(10 * (errors[RIM] - error) / whole, -2.0) for error in errors]
     torch.testing.assert_close(got, torch.tensor(expected), atol=1e-3, rtol=1e-3)
-    assert got[SHEET] == 0
+    assert got[RIM] == 0
 
 
 def test_practice_stays_away_from_what_is_unknown():
@@ -267,7 +267,7 @@ def test_practice_stays_away_from_what_is_unknown():
             wide = torch.nn.functional.max_pool2d(filling.hole[None, None].float(), 15, 1, 7)
             assert not (wide[0, 0].bool() & unknown).any()
         worth = world.worth()
-        action = torch.tensor([0, SHEET, 1])
+        action = torch.tensor([0, RIM, 1])
         _, reward, terminated, truncated, _ = world.step(action)
         torch.testing.assert_close(reward, worth[torch.arange(3), action])
         assert not truncated.any()
@@ -280,7 +280,7 @@ def test_practice_finds_that_patches_pay_in_stripes_and_the_sheet_on_a_slope():
     agent, world = practise(stripes(128), unknown, steps=96)
     assert world.best_fill == "best patch"
     filling = Filling(stripes(128), unknown)
-    assert int(agent.act(filling.observation.unsqueeze(0))) != SHEET
+    assert int(agent.act(filling.observation.unsqueeze(0))) != FILLS.index("sheet")
     slope = torch.linspace(0.1, 0.9, 128).expand(3, 128, 128)
     made = paint_out(slope + 0.02 * normal(3, 128, 128), unknown)
     assert photo_psnr(made[-1][None], slope[None], unknown[None]) > 28

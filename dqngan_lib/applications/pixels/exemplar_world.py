@@ -8,7 +8,7 @@ from torch import Tensor
 from dqngan_lib.applications.pixels.exemplars import (
     FILLS,
     OBSERVED,
-    SHEET,
+    RIM,
     Filling,
     always,
     elastic_plate,
@@ -23,7 +23,7 @@ from dqngan_lib.dqn.replay import Batch
 from dqngan_lib.environments.base import TorchVectorEnv
 
 REWARD_SCALE = 10.0
-"""c: removing all of the rubber sheet's squared error earns so much."""
+"""c: removing all of the squared error of the fill that the rim chooses earns so much."""
 
 WORST_REWARD = -2.0
 """The least reward of a step, so that a few bad patches do not drown the rest."""
@@ -33,8 +33,8 @@ class PracticeWorld(TorchVectorEnv):
     """Practice holes in one photograph, each filled patch by patch.
 
     The observation is that of `Filling`; an action is one of `FILLS`. The reward is the fall of
-    the squared error of the new pixels below the rubber sheet's, as a share of what the sheet gets
-    wrong in the whole hole, times `REWARD_SCALE`. Pasting the sheet earns 0. An episode
+    the squared error of the new pixels below that of the fill that the rim chooses, as a share of
+    what that gets wrong in the whole hole, times `REWARD_SCALE`. So that fill earns 0. An episode
     terminates when the hole is full.
 
     Args:
@@ -86,14 +86,14 @@ def rewards(filling: Filling, original: Tensor) -> Tensor:
     """
     truth = original[:, *filling.place]
     errors = (filling.fills - truth).square()[:, :, filling.unknown].sum((1, 2))
-    whole = (filling.sheet - original).square().sum() + 1e-3
-    return (REWARD_SCALE * (errors[SHEET] - errors) / whole).clamp(min=WORST_REWARD)
+    whole = (filling.by_rim - original).square().sum() + 1e-3
+    return (REWARD_SCALE * (errors[RIM] - errors) / whole).clamp(min=WORST_REWARD)
 
 
 PRACTICE_STEPS = 320
 """Patches that are pasted in practice on one photograph."""
 
-_FEW = 30.0
+_FEW = 100.0
 """What an observation is divided by. So the weights count for little beside the bias of each fill
 until much practice speaks for them: 320 patches are few."""
 
@@ -104,8 +104,8 @@ def practise(
     """Let a new agent practise on a photograph; return it, and the world it practised in.
 
     In practice the answer is known, so each place tells what all six fills would have earned, and
-    all six Q-values learn from it. γ is 0: the reward compares with the sheet, and what can be
-    earned later depends little on which of the six is pasted now.
+    all six Q-values learn from it. γ is 0: what can be earned later depends little on which of the
+    six is pasted now.
 
     Args:
         picture: float `(3, height, width)` in [0, 1].

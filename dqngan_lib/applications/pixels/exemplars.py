@@ -36,7 +36,7 @@ FILLS = ("best patch", "half patches", "sheet", "plate", "kriging", "by the rim"
 rubber sheet, the elastic plate, what kriging puts there, and the one of these three that would fill
 the rim of the hole best."""
 
-SHEET = FILLS.index("sheet")
+RIM = FILLS.index("by the rim")
 
 OBSERVED = 19
 """Numbers in an observation."""
@@ -167,6 +167,7 @@ class Filling:
         self.squares = self.sources.square()
         self.contrast = self.sources.std().item() + 0.02
         self.misses = self._misses(unknown)
+        self.by_rim = self.smooth[self.misses.argmin()]
         self._look()
 
     @property
@@ -196,7 +197,7 @@ class Filling:
         means = torch.stack([nearest[:k].mean(0) for k in NEAREST])
         smooth = self.smooth[:, :, *self.place]
         half = (means[-1] + smooth[0]) / 2
-        by_rim = smooth[self.misses.argmin()]
+        by_rim = self.by_rim[:, *self.place]
         self.fills = torch.stack([means[0], half, *smooth, by_rim])
         self.observation = self._observe(here, nearest, distance, means)
 

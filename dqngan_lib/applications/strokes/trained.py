@@ -9,7 +9,7 @@ from dqngan_lib.course.data import load_weights
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "digit_painter.pt"
 """Made by `tools/make_painters.py` from the 8,000 training digits, without anybody's strokes."""
 
-WEIGHTS_SHA256 = "62b9fa8f0be440c4e40cb3e7890836bfdd3093332b3133409bb3ab3ad1b42547"
+WEIGHTS_SHA256 = "b2755562af63d2798ec6d7a78235e18752f371d804aa854730ed6f7799e1e841"
 """SHA-256 of the file `WEIGHTS`."""
 
 
