@@ -174,7 +174,7 @@ def mend(picture: Tensor, holes: Tensor, seed: int = 0) -> dict[str, list[float]
     ways = {
         "biharmonic": lambda hole: elastic_plate(picture, hole),
         "kriging": lambda hole: kriging(picture, hole, unknown),
-        "by_rim": lambda hole: fill_hole(always("by the rim"), picture, hole, unknown)[-1],
+        "by_rim": lambda hole: Filling(picture, hole, unknown).by_rim,
         "criminisi": lambda hole: fill_hole(copy, picture, hole, unknown, "edges")[-1],
         "best_fill": lambda hole: fill_hole(best, picture, hole, unknown)[-1],
         "dqn": lambda hole: fill_hole(agent.act, picture, hole, unknown)[-1],

@@ -166,7 +166,7 @@ class Filling:
         require(len(self.sources) >= least, "hole", "one too large", f"one with {least} patches")
         self.squares = self.sources.square()
         self.contrast = self.sources.std().item() + 0.02
-        self.misses = self._misses(unknown)
+        self.misses = self._misses(hidden)
         self.by_rim = self.smooth[self.misses.argmin()]
         self._look()
 
@@ -237,15 +237,14 @@ class Filling:
         found = distance.topk(NEAREST[-1], largest=False)
         return self.sources[found.indices].unflatten(1, (3, SIDE, SIDE)), found.values
 
-    def _misses(self, unknown: Tensor | None) -> Tensor:
+    def _misses(self, hidden: Tensor) -> Tensor:
         """Return how far the smooth fills miss the known pixels along the rim, `(3,)`.
 
         They fill a hole that is `BAND` pixels wider, of which the rim is known.
         """
         wider = _wider(self.hole)
-        made = smooth_fills(self.picture, wider, unknown)
-        rim = wider & ~self.hole if unknown is None else wider & ~(self.hole | unknown)
-        misses = (made - self.picture)[:, :, rim].square().mean((1, 2)).sqrt()
+        made = smooth_fills(self.picture, wider, hidden)
+        misses = (made - self.picture)[:, :, wider & ~hidden].square().mean((1, 2)).sqrt()
         return misses / self.contrast
 
     def _observe(self, here: Tensor, nearest: Tensor, distance: Tensor, means: Tensor) -> Tensor:
