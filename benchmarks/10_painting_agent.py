@@ -16,7 +16,7 @@ import torch
 from recipes import COPYING, COPYING_BUDGET, DCGAN
 from tables import RESULTS, put, write_table
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, log_softmax
 
 from dqngan_lib.applications.strokes.canvas import CopyCanvas, StrokeCanvas, real_steps
 from dqngan_lib.applications.strokes.decoding import (
@@ -36,6 +36,7 @@ from dqngan_lib.course.training import linear_schedule, set_learning_rate
 from dqngan_lib.dqn.replay import Batch
 from dqngan_lib.dqn.training import train_dqn
 from dqngan_lib.dqngan.agent import DQNGAN
+from dqngan_lib.dqngan.paths import path_loss, path_target
 from dqngan_lib.dqngan.sampler import move_average
 from dqngan_lib.dqngan.settings import DQNGANSettings
 from dqngan_lib.dqngan.training import DQNGANTrainSettings, train_dqngan
@@ -255,6 +256,48 @@ class StraightThrough(FinishedPainter):
         return measured
 
 
+class PathPainter(FinishedPainter):
+    """Learns from D's word on the whole drawing, with the path loss of notebook 08; no slope.
+
+    It needs nothing of the pen: any machine that turns actions into a picture would do. The chances
+    of a class are compared with each other alone, so log Z is that of the class.
+    """
+
+    step = 0.3
+    """η of the path target."""
+    entropy = 0.1
+    """κ at the start; it falls in a line to 0 after 0.7 of the rounds."""
+
+    def round(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Draw, let the judge learn, and take one step on the path loss."""
+        settings, sheets = self.settings, self.sheets
+        fall = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.rounds)
+        set_learning_rate(self.q_optimizer, fall * settings.q_rate)
+        set_learning_rate(self.judge_optimizer, fall * settings.judge_rate)
+        asked = torch.arange(settings.batch_size) % sheets.classes
+        actions, states, log_q = self.draw(asked, torch.arange(sheets.max_steps))
+        drawn = render(actions)
+        measured = self.judge_step(real, labels, drawn, asked)
+        taken = actions.flatten()[:, None]
+        with torch.no_grad():
+            looks = [self.judge(self.noisy(drawn), asked) for _ in range(settings.looks)]
+            logit = torch.stack(looks).mean(0).clamp(-8, 8)
+            sampled = log_q.gather(1, taken).view(actions.shape).sum(1)
+            kappa = linear_schedule(self.done, self.entropy, 0.0, 0.7 * settings.rounds)
+            target = path_target(sampled, sampled, logit, self.step, kappa)
+        own = log_softmax(self.q_network(states), 1).gather(1, taken).view(actions.shape).sum(1)
+        losses = [path_loss(own[asked == y], target[asked == y]) for y in range(sheets.classes)]
+        self.q_optimizer.zero_grad()
+        torch.stack(losses).mean().backward()
+        nn.utils.clip_grad_norm_(self.q_network.parameters(), 1.0)
+        self.q_optimizer.step()
+        move_average(self.sampler, self.q_network, settings.sampler_memory)
+        move_average(self.slow_network, self.q_network, settings.slow_memory)
+        measured["entropy"] = -(log_q.exp() * log_q).sum(1).mean()
+        self.done += 1
+        return measured
+
+
 def train_on_finished(seed: int, kind: type[FinishedPainter] = FinishedPainter) -> nn.Module:
     """Train the painter of notebook 10 on finished digits alone; nobody's strokes are used."""
     torch.manual_seed(seed)
@@ -267,6 +310,7 @@ def train_on_finished(seed: int, kind: type[FinishedPainter] = FinishedPainter) 
 
 TRAINERS = {
     "judge of pictures": train_on_finished,
+    "path loss": partial(train_on_finished, kind=PathPainter),
     "straight-through": partial(train_on_finished, kind=StraightThrough),
     "maximum likelihood": train_by_likelihood,
     "maximum likelihood, fair": partial(train_by_likelihood, updates=FAIR_UPDATES, fair=True),
@@ -285,6 +329,7 @@ PAINTERS = {
 VARIANTS = (
     "imagine, then copy",
     "judge of pictures",
+    "path loss",
     "straight-through",
     *PAINTERS,
     "maximum likelihood",

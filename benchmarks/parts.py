@@ -1,6 +1,6 @@
 """Parts of the course beside the bare tensor operations they need: microseconds, and ratios.
 
-Run `python benchmarks/parts.py`; it takes two minutes. `--report` prints the table again. Both
+Run `python benchmarks/parts.py`; it takes three minutes. `--report` prints the table again. Both
 sides take turns, 5 times, on one thread; a number is the CPU time of one call. The bare operations
 do the arithmetic alone: no checks of arguments, no ends of episodes, no copies for the caller.
 
@@ -21,15 +21,23 @@ from tables import Row, conditions, measure, spread
 from torch import Tensor
 from torch.nn import functional
 
+from dqngan_lib.applications.art.brushes import stroke_at
+from dqngan_lib.applications.art.painter import ValueMap
+from dqngan_lib.applications.art.trained import load_photo_painter
 from dqngan_lib.applications.pixels.editor import PixelEditor
 from dqngan_lib.applications.pixels.filters import FILLING, SUPER_RESOLUTION, ActionSet
 from dqngan_lib.applications.strokes.canvas import StrokeCanvas
 from dqngan_lib.applications.strokes.drawing import ACTIONS, canvases, stroke_gains, stroke_table
+from dqngan_lib.applications.strokes.finished import FinishedPainter
+from dqngan_lib.applications.strokes.networks import StrokeNetwork
+from dqngan_lib.applications.strokes.opinions import render
 from dqngan_lib.course.data import digits
 from dqngan_lib.dqn.prioritized_replay import PrioritizedReplayBuffer
 from dqngan_lib.dqn.replay import ReplayBuffer
 from dqngan_lib.environments.catch import Catch
 from dqngan_lib.environments.rollout import Rollout
+from dqngan_lib.gan.networks import ImageDiscriminator
+from dqngan_lib.gan.penalties import r1_penalty
 
 Call = Callable[[], object]
 Pair = tuple[Call, Call]
@@ -170,6 +178,67 @@ def gains() -> Pair:
     return lambda: stroke_gains(canvas, target), lambda: (target @ table.T, canvas @ squares.T)
 
 
+def painter() -> Pair:
+    """What a stroke on 256 × 256 pixels changed, valued again; bare: the network there."""
+    network, rng = load_photo_painter(), torch.Generator().manual_seed(0)
+    canvas, target = torch.rand(2, 3, 256, 256, generator=rng)
+    level = ValueMap(network, canvas, target, 1)
+    stroke = stroke_at(64 * 128 + 64, 256, 256, 1)
+    seen: list[Tensor] = []
+    network.register_forward_pre_hook(lambda _, given: seen.extend(given))
+    level.look_again(canvas, stroke)
+    before, wanted = seen[-2].clone(), seen[-1].clone()
+    network._forward_pre_hooks.clear()
+
+    @torch.no_grad()
+    def ours() -> None:
+        level.look_again(canvas, stroke)
+
+    @torch.no_grad()
+    def bare() -> Tensor:
+        return network(before, wanted)
+
+    return ours, bare
+
+
+def stroke_round() -> Pair:
+    """A round of the painter of finished digits; bare: what its networks and tables compute."""
+    torch.manual_seed(0)
+    judge = ImageDiscriminator(classes=10, spectral=False)
+    agent = FinishedPainter(StrokeNetwork(), judge)
+    many, learnt = agent.settings.batch_size, agent.settings.steps_learnt
+    real, labels = digits().train_images[:many], digits().train_labels[:many]
+    asked = torch.arange(many) % 10
+    actions, states, log_q = agent.draw(asked, torch.arange(learnt))
+    drawn, table, each = render(actions), stroke_table(), asked.repeat_interleave(learnt)
+    sheets, target = drawn.repeat_interleave(learnt, 0), torch.rand(many * learnt, ACTIONS)
+    steps = 0
+
+    def bare() -> None:
+        nonlocal steps
+        with torch.no_grad():  # draw
+            for _ in range(10):
+                agent.sampler(states[:many]).softmax(1).multinomial(1)
+        logits = judge(torch.cat([real, drawn, real]), torch.cat([labels, asked, labels]))
+        loss = functional.softplus(logits).mean()
+        if steps % agent.settings.r1_every == 0:
+            loss = loss + r1_penalty(lambda pictures: judge(pictures, labels), real)
+        agent.judge_optimizer.zero_grad()
+        loss.backward()
+        agent.judge_optimizer.step()
+        mean = log_q.exp() @ table  # the mean ink
+        seen = sheets.clone().requires_grad_(True)
+        (slope,) = torch.autograd.grad(judge(seen, each).sum(), seen)
+        opinion = (slope.flatten(1) * mean) @ table.T
+        policy = agent.q_network(states).log_softmax(1)
+        agent.q_optimizer.zero_grad()
+        functional.kl_div(policy, opinion + target, reduction="batchmean").backward()
+        agent.q_optimizer.step()
+        steps += 1
+
+    return lambda: agent.round(real, labels), bare
+
+
 PARTS: dict[str, Callable[[], Pair]] = {
     "replay, 64 rows": replay,
     "replay, 1,024 rows": large_replay,
@@ -178,6 +247,8 @@ PARTS: dict[str, Callable[[], Pair]] = {
     "pixel editor, super-resolution": super_resolution,
     "stroke canvas, 64 strokes": strokes,
     "gains of all strokes": gains,
+    "painter, places near a stroke": painter,
+    "round of the stroke agent": stroke_round,
 }
 
 
