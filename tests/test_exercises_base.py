@@ -510,6 +510,7 @@ def test_inputs_are_written_for_people(thing, words):
             "a weight that is frozen",
         ),
         (lambda: 1, "arguments of the cell"),
+        (lambda x: torch.nn.ReLU(place=1)(x), "what your line calls takes other arguments"),
     ],
 )
 def test_errors_of_torch_are_put_into_words(answer, words):

@@ -116,7 +116,8 @@ def _judge(exercise: Exercise, answer: Callable[..., Any], seed: int) -> tuple[s
     except Wrong as mistake:
         return "wrong", str(mistake), "\n".join(called)
     except (Exception, SystemExit) as error:
-        message = f"your function raised {_where(error, answer)}{explained(error)}"
+        where, inside = _where(error, answer)
+        message = f"your function raised {where}{explained(error, inside=inside)}"
         return "wrong", message, "\n".join(called)
     return "right", exercise.praise, ""
 
@@ -141,18 +142,17 @@ def _recorded(
     return recorded
 
 
-def _where(error: BaseException, answer: Callable[..., Any]) -> str:
-    """Describe an error, with the line of the answer in which it arose."""
+def _where(error: BaseException, answer: Callable[..., Any]) -> tuple[str, bool]:
+    """Describe an error, with the line of the answer in which it arose; say if there is one."""
     code = getattr(answer, "__code__", None)
     first = next(iter(str(error).splitlines()), "")  # some of torch's list all its functions
     text = f"{type(error).__name__}: {first}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if code is not None and frame.name == code.co_name and frame.filename == code.co_filename:
             line = (frame.lineno or 0) - code.co_firstlineno + 1
-            return (
-                f"{text} (in line {line} of your function{': ' + frame.line if frame.line else ''})"
-            )
-    return text
+            shown = f": {frame.line}" if frame.line else ""
+            return f"{text} (in line {line} of your function{shown})", True
+    return text, False
 
 
 def check(name: str, answer: Callable[..., Any]) -> None:

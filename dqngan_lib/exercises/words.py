@@ -20,6 +20,7 @@ _WHOLE = "whole numbers have no mean, logarithm or softmax: change them with `.f
 _INDEX = "an index must be whole numbers: `.long()`"
 _SHAPES = "two shapes do not fit each other: print them with `.shape`"
 _GIVEN = "does your function have the arguments of the cell as given?"
+_CALLED = "what your line calls takes other arguments: its name and a ? in a cell show which"
 _MEANINGS = {
     "torch.return_types": _PAIR,
     "multiply sequence by non-int": _PAIR,
@@ -56,9 +57,15 @@ _MEANINGS = {
 """Pieces of Python's and torch's messages, and what a beginner can do about each."""
 
 
-def explained(error: BaseException) -> str:
-    """Return what an error usually means, as an end to its message, or nothing."""
+def explained(error: BaseException, *, inside: bool = False) -> str:
+    """Return what an error usually means, as an end to its message, or nothing.
+
+    Args:
+        error: What was raised.
+        inside: Whether a line of the learner's function raised it, not the call of the function.
+    """
     meaning = next((words for piece, words in _MEANINGS.items() if piece in str(error)), None)
+    meaning = _CALLED if inside and meaning == _GIVEN else meaning
     return f". What that means: {meaning}" if meaning else ""
 
 
