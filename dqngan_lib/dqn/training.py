@@ -22,7 +22,7 @@ class TrainSettings:
     steps: int = 60_000
     """Environment steps, all environments together."""
     capacity: int = 50_000
-    """Transitions the replay memory holds."""
+    """Transitions the replay buffer holds."""
     batch_size: int = 256
     """Transitions in a gradient step."""
     learn_after: int = 1_000
@@ -112,7 +112,7 @@ def train_dqn(
         envs: Any Gymnasium vector environment with discrete actions.
         evaluate: Returns the agent's score, the greater the better; use environments of its own.
         settings: See `TrainSettings`.
-        seed: Seed of the episodes and of the replay memory.
+        seed: Seed of the episodes and of the replay buffer.
         checkpoint: File to save to after each evaluation and, if it exists, to go on from.
         watch: Called with the history after each evaluation, to draw a curve, say.
 

@@ -34,7 +34,7 @@ def check_lay_stroke(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     result = expect_tensor(answer(given, ink.clone()), (2, 3), "the new canvas")
     if not torch.equal(given, canvas):
         raise Wrong(
-            "your function changed the canvas that it was given; a replay memory may still hold "
+            "your function changed the canvas that it was given; a replay buffer may still hold "
             "it. Return a new one"
         )
     expected = torch.tensor([[0.5, 0.75, 1.0], [1.0, 0.625, 0.75]])

@@ -1,6 +1,6 @@
 """Two worlds of strokes: draw the digit that is asked for, or copy the digit that is shown.
 
-Observations are rows of uint8, so that a replay memory stays small: ink times 255, rounded, and
+Observations are rows of uint8, so that a replay buffer stays small: ink times 255, rounded, and
 then the small numbers that say what to draw and how many strokes have been laid down.
 """
 
