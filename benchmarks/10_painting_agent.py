@@ -260,13 +260,13 @@ class PathPainter(FinishedPainter):
     """Learns from D's word on the whole drawing, with the path loss of notebook 08; no slope.
 
     It needs nothing of the pen: any machine that turns actions into a picture would do. The chances
-    of a class are compared with each other alone, so log Z is that of the class.
+    of a class are compared with each other alone, so log Z is that of the class. η = 1 and κ = 0
+    were best on seed 0 of (0.1, 0.05), (0.3, 0.1) and (1, 0), after 300 rounds; so was the rate
+    2e-3, of 2e-3 and 1e-2. A batch of 120 with one log Z for all classes did no better.
     """
 
-    step = 0.3
-    """η of the path target."""
-    entropy = 0.1
-    """κ at the start; it falls in a line to 0 after 0.7 of the rounds."""
+    looks = 4
+    """Noisy looks over which D's word on a drawing is averaged."""
 
     def round(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Draw, let the judge learn, and take one step on the path loss."""
@@ -280,11 +280,10 @@ class PathPainter(FinishedPainter):
         measured = self.judge_step(real, labels, drawn, asked)
         taken = actions.flatten()[:, None]
         with torch.no_grad():
-            looks = [self.judge(self.noisy(drawn), asked) for _ in range(settings.looks)]
+            looks = [self.judge(self.noisy(drawn), asked) for _ in range(self.looks)]
             logit = torch.stack(looks).mean(0).clamp(-8, 8)
             sampled = log_q.gather(1, taken).view(actions.shape).sum(1)
-            kappa = linear_schedule(self.done, self.entropy, 0.0, 0.7 * settings.rounds)
-            target = path_target(sampled, sampled, logit, self.step, kappa)
+            target = path_target(sampled, sampled, logit, step=1.0)
         own = log_softmax(self.q_network(states), 1).gather(1, taken).view(actions.shape).sum(1)
         losses = [path_loss(own[asked == y], target[asked == y]) for y in range(sheets.classes)]
         self.q_optimizer.zero_grad()

@@ -112,7 +112,7 @@ def draw_dqn() -> Figure:
     draw_arrow(axes, (2.7, -0.14), (1.05, -0.14), "6 gradient", beside=(0, -0.25))
     draw_arrow(axes, (0.2, -0.4), (6.2, -0.4), "7 follow", bend=0.16, beside=(0, -0.42))
     draw_box(axes, world, "environment", "real")
-    draw_box(axes, memory, "replay\nmemory", "real")
+    draw_box(axes, memory, "replay\nbuffer", "real")
     draw_box(axes, batch, "minibatch", "real")
     draw_box(axes, online, "online\nnetwork $\\theta$", "dqn")
     draw_box(axes, target, "target\nnetwork $\\theta^-$", "dqn")
