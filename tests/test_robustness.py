@@ -25,7 +25,7 @@ def headless(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", ["00", "01"])
+@pytest.mark.parametrize("number", ["00", "16"])
 def test_a_read_only_copy_at_an_unkind_path_runs_offline_with_the_greatest_seed(number, tmp_path):
     (path,) = find([number])
     seed = {"COURSE_SEED": str(robustness.GREATEST_SEED)}
@@ -90,15 +90,15 @@ def test_the_button_is_never_pressed_between_two_cells(tmp_path, monkeypatch):
     """There it could swallow the request to run the next cell, which would wait for ever."""
     monkeypatch.setattr(notebooks, "CELL_TIMEOUT", 30)
     path = save(tmp_path, small_notebook(*["x = 1"] * 40, "import time\ntime.sleep(3)"))
-    for after in (0.0, 0.1, 0.2, 0.3):
+    for after in (0.0, 0.2):
         hit, result = robustness.interrupted(path, after)
         assert result == "ok"
         assert hit in ("x = 1", "import time")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["Q_one, visits_one = q_learning(", "watch_every=300,"])
-def test_notebook_01_goes_on_after_the_stop_button(words):
+def test_notebook_01_goes_on_after_the_stop_button():
+    words = "watch_every=300,"  # the training that is watched
     (path,) = find(["01"])
     sources = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
     (place,) = [place for place, source in enumerate(sources) if words in source]
