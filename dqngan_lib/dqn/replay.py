@@ -1,4 +1,4 @@
-"""Replay memory: transitions are kept, and drawn again in random order (Lin 1992)."""
+"""Replay buffer: transitions are kept, and drawn again in random order (Lin 1992)."""
 
 from copy import deepcopy
 from numbers import Integral
