@@ -7,4 +7,4 @@ Read the rooms in the order of their imports, which go one way:
 `course` ← `plots` ← `environments`, `metrics` ← `dqn`, `gan` ← `dqngan` ← `applications`.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
