@@ -317,12 +317,12 @@ def all_measured() -> str:
         "# What was measured\n\n"
         "Every claim of every notebook, over its seeds: the mean, the standard deviation "
         '(spread),\nthe worst value, and how far that is inside the bound (margin). The column "in '
-        'deviations" says how many\nstandard deviations the mean is inside. With 4, or 3 '
-        "where the values lean to one side, a claim should hold\non a seed that nobody has tried; "
-        "fewer are marked (few). What must be above a bound and spreads by factors\nis counted in "
-        "logarithms. A notebook checks its claims whenever it runs, and stops where one does not\n"
-        "hold. The main ones stand first, in **bold**; among them are some in which another method "
-        "is ahead.\n\n"
+        'deviations" says how many\nstandard deviations the mean is inside. It has at least 4, '
+        "or 3 where the values lean to one side: so a claim\nshould hold on a seed that nobody has "
+        "tried. A test holds this; while a claim falls short it is marked (few).\nWhat must be "
+        "above a bound and spreads by factors is counted in logarithms. A notebook checks its\n"
+        "claims whenever it runs, and stops where one does not hold. The main ones stand first, "
+        "in **bold**; among\nthem are some in which another method is ahead.\n\n"
         "Made by `python3 course.py study` from [claims.csv](../benchmarks/results/claims.csv), "
         "which has each\nvalue with its seed and machine.\n"
     ]

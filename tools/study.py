@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Study the notebooks that were named; return 0 when every claim held on every seed."""
     parser = argparse.ArgumentParser(prog="course.py study", description=__doc__)
     parser.add_argument("notebooks", nargs="*", help="numbers, names or paths; default all")
-    parser.add_argument("--seeds", type=int, default=5, help="how many seeds, from 0 (default 5)")
+    parser.add_argument("--seeds", type=int, default=10, help="how many seeds, from 0 (default 10)")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each with one thread")
     parser.add_argument("--skip-tables", action="store_true", help="leave out benchmarks/NN_*.py")
     parser.add_argument(
