@@ -251,7 +251,7 @@ MAIN = {
     ),
     "12": (
         "λ = 0: hole PSNR in dB",
-        "digit-FID at λ = 4 over that at λ = 0, after equal updates",
+        "digit-FID: worst of λ = 4 over best of λ = 0, three seeds",
         "hole PSNR: worst CNN above the best DQN at λ = 0, in dB",
         "DQN: share read as the class asked for",
         "slant off: DQN over trial, at equal success",
