@@ -10,8 +10,6 @@ from tools.notebooks import NOTEBOOKS, printed, read
 
 SEEDS = set(range(10))
 """Where each claim was measured, as README.md and CONTRIBUTING.md say."""
-TUNED = range(5)
-"""The seeds on which notebook 10 was to reach what it set out for."""
 STATED = re.compile(r"^✓ (.+) (≥|≤|between) (\S+(?: and \S+)?) \(measured .*\)$", re.MULTILINE)
 
 
@@ -55,12 +53,13 @@ def test_every_bound_is_one_to_rely_on():
         ("digit-FID, best of the temperatures 0.7, 0.5, 0.35, n = 2,000", -32),
         ("imagined, then copied: asked-for class", 0.9),
         ("imagined, then copied: digit-FID, n = 2,000", -14),
+        ("digit-FID of the DQN-GAN, n = 2,000 against 2,000", -14),
     ],
 )
-def test_the_painter_reached_what_it_set_out_for(claim, goal):
-    """Its bounds are wider, for all seeds. A negative goal is an upper one."""
-    rows = [r for r in claims.load() if r["claim"] == claim and r["seed"] in TUNED]
-    assert len(rows) == len(TUNED)
+def test_part_iii_reached_what_it_set_out_for(claim, goal):
+    """On each seed measured; the bounds are wider, for others. A negative goal is an upper one."""
+    rows = [row for row in claims.load() if row["claim"] == claim]
+    assert len(rows) >= 5
     assert min(math.copysign(1, goal) * row["value"] for row in rows) >= goal
 
 
