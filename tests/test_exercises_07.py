@@ -165,15 +165,15 @@ def _frees_at_the_end(loss, networks):
 
 
 def _left_over(loss, networks):
-    """Count what lies in .grad after a backward, on copies, without clearing it first."""
-    weights = [w for m in networks.values() for w in m.parameters()]
-    if loss.requires_grad:
-        found = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
-        seen.update(id(w) for w, g in zip(weights, found, strict=True) if g is not None)
-    return {n: sum(w.numel() for w in m.parameters() if id(w) in seen) for n, m in networks.items()}
+    """Count a network whole where each weight has a .grad, be it of an earlier loss."""
 
+    def count(network):
+        weights = list(network.parameters())
+        if all(w.grad is not None for w in weights):
+            return sum(w.numel() for w in weights)
+        return _count(_gradients(loss, network))
 
-seen: set[int] = set()
+    return _each(loss, networks, count)
 
 
 REACHED_WRONG = {
