@@ -168,10 +168,10 @@ def _left_over(loss, networks):
     """Count a network whole where each weight has a .grad, be it of an earlier loss."""
 
     def count(network):
-        weights = list(network.parameters())
+        weights = [w for w in network.parameters() if w.requires_grad]
         if all(w.grad is not None for w in weights):
             return sum(w.numel() for w in weights)
-        return _count(_gradients(loss, network))
+        return _count(torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True))
 
     return _each(loss, networks, count)
 
