@@ -233,9 +233,7 @@ class StraightThrough(FinishedPainter):
     def round(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Draw, let the judge learn, and take one step up its slope."""
         settings = self.settings
-        fall = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.rounds)
-        set_learning_rate(self.q_optimizer, fall * settings.q_rate)
-        set_learning_rate(self.judge_optimizer, fall * settings.judge_rate)
+        self.set_rates()
         steps = torch.randperm(self.sheets.max_steps, generator=self.rng)[: settings.steps_learnt]
         asked = torch.arange(settings.batch_size) % self.sheets.classes
         actions, states, log_q = self.draw(asked, steps)
@@ -245,10 +243,7 @@ class StraightThrough(FinishedPainter):
         slope = self.slope(drawn, asked)[:, None].expand_as(paper)
         opinion = opinions(slope, paper).flatten(0, 1)
         loss = -(self.q_network(states).softmax(1) * opinion).sum(1).mean()
-        self.q_optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.q_network.parameters(), 1.0)
-        self.q_optimizer.step()
+        self.descend(loss)
         move_average(self.sampler, self.q_network, 0.0)
         move_average(self.slow_network, self.q_network, settings.slow_memory)
         measured["entropy"] = -(log_q.exp() * log_q).sum(1).mean()
@@ -271,9 +266,7 @@ class PathPainter(FinishedPainter):
     def round(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Draw, let the judge learn, and take one step on the path loss."""
         settings, sheets = self.settings, self.sheets
-        fall = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.rounds)
-        set_learning_rate(self.q_optimizer, fall * settings.q_rate)
-        set_learning_rate(self.judge_optimizer, fall * settings.judge_rate)
+        self.set_rates()
         asked = torch.arange(settings.batch_size) % sheets.classes
         actions, states, log_q = self.draw(asked, torch.arange(sheets.max_steps))
         drawn = render(actions)
@@ -286,10 +279,7 @@ class PathPainter(FinishedPainter):
             target = path_target(sampled, sampled, logit, step=1.0)
         own = log_softmax(self.q_network(states), 1).gather(1, taken).view(actions.shape).sum(1)
         losses = [path_loss(own[asked == y], target[asked == y]) for y in range(sheets.classes)]
-        self.q_optimizer.zero_grad()
-        torch.stack(losses).mean().backward()
-        nn.utils.clip_grad_norm_(self.q_network.parameters(), 1.0)
-        self.q_optimizer.step()
+        self.descend(torch.stack(losses).mean())
         move_average(self.sampler, self.q_network, settings.sampler_memory)
         move_average(self.slow_network, self.q_network, settings.slow_memory)
         measured["entropy"] = -(log_q.exp() * log_q).sum(1).mean()

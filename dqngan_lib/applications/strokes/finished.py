@@ -154,9 +154,7 @@ class FinishedPainter:
             labels: Their classes, int64 `(n,)`.
         """
         settings, share = self.settings, self.done / self.settings.rounds
-        fall = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.rounds)
-        set_learning_rate(self.q_optimizer, fall * settings.q_rate)
-        set_learning_rate(self.judge_optimizer, fall * settings.judge_rate)
+        self.set_rates()
         eta = linear_schedule(self.done, settings.eta_start, settings.eta_end, settings.rounds)
 
         steps = torch.randperm(self.sheets.max_steps, generator=self.rng)[: settings.steps_learnt]
@@ -171,6 +169,13 @@ class FinishedPainter:
         measured["entropy"] = -(log_q.exp() * log_q).sum(1).mean()
         self.done += 1
         return measured
+
+    def set_rates(self) -> None:
+        """Let both step sizes fall in a line over the rounds."""
+        settings = self.settings
+        fall = linear_schedule(self.done, 1.0, settings.learning_rate_end, settings.rounds)
+        set_learning_rate(self.q_optimizer, fall * settings.q_rate)
+        set_learning_rate(self.judge_optimizer, fall * settings.judge_rate)
 
     @torch.no_grad()
     def draw(self, asked: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -248,10 +253,7 @@ class FinishedPainter:
         """Take one step of the Q-network towards targets; return the loss, without gradient."""
         policy = log_softmax(self.q_network(states), 1)
         loss = kl_div(policy, target, log_target=True, reduction="batchmean")
-        self.q_optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.q_network.parameters(), 1.0)
-        self.q_optimizer.step()
+        self.descend(loss)
         at_first = (1 + self.done) / (10 + self.done)
         for mean, memory in (
             (self.sampler, self.settings.sampler_memory),
@@ -259,6 +261,13 @@ class FinishedPainter:
         ):
             move_average(mean, self.q_network, min(memory, at_first))
         return loss.detach()
+
+    def descend(self, loss: Tensor) -> None:
+        """Take one step of the Q-network down a loss; its gradient is cut off at length 1."""
+        self.q_optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.q_network.parameters(), 1.0)
+        self.q_optimizer.step()
 
     @torch.no_grad()
     def play_on(self, actions: Tensor, asked: Tensor, step: int) -> Tensor:
