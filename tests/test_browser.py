@@ -65,7 +65,7 @@ PainterOut({"rubber sheet": rubber_sheet}, {"coins": photograph("coins")}).show(
 from dqngan_lib.applications.medical.slices import split_slices
 from dqngan_lib.applications.medical.widgets import LesionPainter
 from dqngan_lib.applications.pixels.filters import median
-ways = {"not cleaned": lambda noisy: noisy, "median": median}
+ways = lambda noisy: {"not cleaned": noisy, "median": median(noisy)}
 LesionPainter(ways, split_slices()[2].images).show()
 """,
     "14_art": """

@@ -12,28 +12,24 @@ from torch import Tensor
 
 from dqngan_lib.applications.medical.lesions import paint_lesions, profile
 from dqngan_lib.applications.medical.slices import add_noise
-from dqngan_lib.course.arguments import require
 from dqngan_lib.course.widgets import announced, buttons, number, present
 from dqngan_lib.plots import COLORS, img_tag
 
 
 class LesionPainter:
-    """Sliders for a slice and a spot; what each method makes of it, and what is left of the spot.
+    """Numbers for a slice and a spot; what each method makes of it, and what is left of the spot.
 
     Each method restores two pictures with the same noise, with the spot and without. What differs
     is all that it says about the spot.
 
     Args:
-        methods: From noisy pictures `(n, 1, height, width)` to restored ones, by name.
+        restore: From noisy pictures `(n, 1, height, width)` to what each method makes of them, by
+            name.
         slices: Slices to choose from, float `(n, 1, height, width)` in [0, 1].
-
-    Raises:
-        ValueError: There is no method.
     """
 
-    def __init__(self, methods: Mapping[str, Callable[[Tensor], Tensor]], slices: Tensor) -> None:
-        require(len(methods) > 0, "methods", methods, "at least one")
-        self.methods, self.slices = dict(methods), slices
+    def __init__(self, restore: Callable[[Tensor], Mapping[str, Tensor]], slices: Tensor) -> None:
+        self.restore, self.slices = restore, slices
         height, width = slices.shape[2:]
         self.slice = number("slice", 0, 0, len(slices) - 1)
         self.row = number("row", 3 * height // 8, 3, height - 4)
@@ -76,7 +72,7 @@ class LesionPainter:
         pair = self.slices[self.slice.value].expand(2, -1, -1, -1)
         pair = paint_lesions(pair, place, self.diameter.value, self.contrast.value / 255)
         noisy = add_noise(pair[:1], seed=self.seed.value) - pair[:1] + pair  # the same noise twice
-        made = {"original": pair} | {name: way(noisy) for name, way in self.methods.items()}
+        made = {"original": pair} | dict(self.restore(noisy))
         figure, axes = plt.subplots(2, len(made), figsize=(1.75 * len(made), 3.9), squeeze=False)
         says = []
         for (name, pictures), (above, below) in zip(made.items(), axes.T, strict=True):
