@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from dqngan_lib.course import data
+from dqngan_lib.metrics import digits as digit_metrics
 from dqngan_lib.metrics.digits import (
     class_entropy,
     class_histogram,
@@ -291,6 +292,27 @@ def test_digit_fid_ignores_order_and_keeps_no_gradient(digits16):
     value = digit_fid(generated, real)
     assert isinstance(value, float)
     assert digit_fid(generated.flip(0), real) == pytest.approx(value, **EXACT)
+
+
+def test_real_digits_are_read_once_and_again_when_one_pixel_changes(digits16, monkeypatch):
+    made, real = digits16.train_images[:100], digits16.test_images[:100].clone()
+    digit_fid(made, digits16.test_images[100:200])  # others were read last
+    read, plain = [], digit_metrics._features
+
+    def counted(images, scorer):
+        read.append(len(images))
+        return plain(images, scorer)
+
+    monkeypatch.setattr(digit_metrics, "_features", counted)
+    first = digit_fid(made[:50], real)
+    assert digit_fid(made[:50], real.clone()) == first
+    assert read == [50, 100, 50]
+    digit_scores(made, real)
+    assert read == [50, 100, 50]
+    real[0, 0, 8, 8] = 1 - real[0, 0, 8, 8]
+    other = digit_fid(made[:50], real)
+    assert read == [50, 100, 50, 50, 100]
+    assert other == digit_fid(made[:50], real, load_scorer()) != first
 
 
 def test_fid_floor_falls_with_n_and_repeats_with_its_seed(digits16):
