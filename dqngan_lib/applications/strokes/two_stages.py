@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dqngan_lib.applications.strokes.canvas import CopyCanvas, pictures
+from dqngan_lib.applications.strokes.drawing import NO_OP
 from dqngan_lib.course.arguments import require
 from dqngan_lib.course.data import load_weights
 from dqngan_lib.dqn.agent import DQN
@@ -57,14 +58,14 @@ def imagine(
     return torch.cat([generator(z, labels) for z, labels in pairs])
 
 
-def copy_pictures(copier: DQN, images: Tensor, strokes: int = 12, part: int = 500) -> Tensor:
+def copy_pictures(copier: DQN, images: Tensor, strokes: int = 12, part: int = 100) -> Tensor:
     """Return the copies that a DQN draws with its greatest Q-values, float `(n, 1, 28, 28)`.
 
     Args:
         copier: Trained on `CopyCanvas`.
         images: What to copy, float `(n, 1, 28, 28)` in [0, 1].
         strokes: The greatest number of strokes.
-        part: Pictures worked on together.
+        part: Pictures worked on together: what a processor's cache likes.
     """
     return torch.cat([_copy(copier, some, strokes) for some in images.split(part)])
 
@@ -74,9 +75,11 @@ def _copy(copier: DQN, images: Tensor, strokes: int) -> Tensor:
     observation, copies = rollout.start(), torch.zeros_like(images)
     running = torch.ones(len(images), dtype=torch.bool)
     while running.any():
-        step = rollout.step(copier.act(observation))
+        # A finished canvas starts anew at once; what happens there is not looked at.
+        action = torch.full((len(images),), NO_OP)
+        action[running] = copier.act(observation[running])
+        step = rollout.step(action)
         ended = running & step.terminated
         copies[ended] = pictures(step.next_observation[ended])
-        # A finished canvas starts anew at once; what happens there is not looked at.
         running, observation = running & ~ended, rollout.observation
     return copies
