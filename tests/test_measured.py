@@ -6,12 +6,10 @@ import re
 import pytest
 
 from tools import claims
-from tools.notebooks import NOTEBOOKS, number_of, printed, read
+from tools.notebooks import NOTEBOOKS, printed, read
 
 SEEDS = set(range(10))
 """Where each claim was measured, as README.md and CONTRIBUTING.md say."""
-FEWER = {"07", "11", "15"}
-"""Notebooks that were measured on the first five of them alone."""
 STATED = re.compile(r"^✓ (.+) (≥|≤|between) (\S+(?: and \S+)?) \(measured .*\)$", re.MULTILINE)
 
 
@@ -33,8 +31,7 @@ def test_the_tables_are_those_of_the_study():
 def test_every_claim_was_measured_on_every_seed(path):
     mine = [s for s in claims.summaries(claims.load()) if s.notebook == path.stem]
     assert {(s.claim, s.relation, s.bound) for s in mine} == stated(path)
-    asked = set(range(5)) if number_of(path) in FEWER else SEEDS
-    assert {s.claim: s.seeds for s in mine if not set(s.seeds) >= asked} == {}
+    assert {s.claim: s.seeds for s in mine if not set(s.seeds) >= SEEDS} == {}
 
 
 def test_every_claim_held_on_every_seed():
