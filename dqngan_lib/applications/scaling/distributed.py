@@ -272,7 +272,7 @@ def launch(
 
     Raises:
         TimeoutError: It took too long; no process is left.
-        RuntimeError: A process failed; its last words are in the message.
+        RuntimeError: A process failed; its first and last words are in the message.
         ValueError: There are more processes than pictures in a batch.
     """
     for name in names:
@@ -302,9 +302,14 @@ def launch(
         finally:
             _end(process)
         if process.returncode != 0 or not out.is_file():
-            raise RuntimeError(f"a process failed. The end of what it said:\n{said[-2_000:]}")
+            raise RuntimeError(f"a process failed. What it said:\n{_shortened(said)}")
         found = torch.load(out, weights_only=True)
     return {name: Trained(**fields) for name, fields in found.items()}
+
+
+def _shortened(said: str, most: int = 1_500) -> str:
+    """Return the beginning and the end: torchrun's own report is long, and comes last."""
+    return said if len(said) <= 2 * most else f"{said[:most]}\n…\n{said[-most:]}"
 
 
 def _environment() -> dict[str, str]:
@@ -390,3 +395,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    # Gloo's threads may still hold tensors that Python must free. Where Python is already closing
+    # down, that aborts the process (pytorch/pytorch, pull request 179291). Nothing is left to do.
+    sys.stdout.flush()
+    os._exit(0)
