@@ -22,13 +22,13 @@ from tools.notebooks import ROOT
 EXACT = [name for name, plan in PLANS.items() if plan.dtype == torch.float64]
 
 
-@pytest.mark.slow
 def test_of_a_long_report_the_first_words_and_the_last_are_kept():
     assert distributed._shortened("cause " + 900 * "." + " end", most=500).startswith("cause ")
     report = distributed._shortened("cause " + 2_000 * "." + " end", most=500)
     assert (report[:6], report[-4:], len(report)) == ("cause ", " end", 1_003)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_agree_with_one_where_they_should(processes):
     found = launch(EXACT, processes=processes, rounds=2, seconds=240)

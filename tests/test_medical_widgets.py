@@ -41,3 +41,8 @@ def test_the_button_changes_the_noise_alone(painter):
     assert painter.seed.value == 1
     assert painter.picture.value != before[0]
     assert painter.text.value == before[1]
+
+
+def test_without_a_method_there_is_nothing_to_see(painter):
+    with pytest.raises(ValueError, match="restore"):
+        LesionPainter(lambda noisy: {}, painter.slices)

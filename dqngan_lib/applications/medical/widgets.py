@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dqngan_lib.applications.medical.lesions import paint_lesions, profile
 from dqngan_lib.applications.medical.slices import add_noise
+from dqngan_lib.course.arguments import require
 from dqngan_lib.course.widgets import announced, buttons, number, present
 from dqngan_lib.plots import COLORS, img_tag
 
@@ -26,6 +27,9 @@ class LesionPainter:
         restore: From noisy pictures `(n, 1, height, width)` to what each method makes of them, by
             name.
         slices: Slices to choose from, float `(n, 1, height, width)` in [0, 1].
+
+    Raises:
+        ValueError: There is no method.
     """
 
     def __init__(self, restore: Callable[[Tensor], Mapping[str, Tensor]], slices: Tensor) -> None:
@@ -72,7 +76,9 @@ class LesionPainter:
         pair = self.slices[self.slice.value].expand(2, -1, -1, -1)
         pair = paint_lesions(pair, place, self.diameter.value, self.contrast.value / 255)
         noisy = add_noise(pair[:1], seed=self.seed.value) - pair[:1] + pair  # the same noise twice
-        made = {"original": pair} | dict(self.restore(noisy))
+        restored = self.restore(noisy)
+        require(len(restored) > 0, "restore", restored, "pictures of at least one method")
+        made = {"original": pair} | dict(restored)
         figure, axes = plt.subplots(2, len(made), figsize=(1.75 * len(made), 3.9), squeeze=False)
         says = []
         for (name, pictures), (above, below) in zip(made.items(), axes.T, strict=True):
